@@ -1,0 +1,1 @@
+"""The embedded stack: a one-node broker, a store, and their supervisor."""

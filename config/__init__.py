@@ -1,0 +1,1 @@
+"""What is declared: settings, contract, register, cities and packs."""

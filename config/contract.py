@@ -1,0 +1,121 @@
+"""Topics, Redis keys, channels and metrics: each declared once, with what to do when it moves.
+
+``<city>`` stands before every topic and inside every key, so that cities can share a broker and a store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# --- Kafka topics (names fixed by the contract; prefix "<city>.") --------------------------------------------
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: its short name, partitions (0 = one a shard), retention and whether it is compacted."""
+
+    name: str
+    partitions: int = 1
+    retention_hours: int = 48
+    compact: bool = False
+
+    def of(self, city: str) -> str:
+        """The topic's full name in ``city``."""
+        return f"{city}.{self.name}"
+
+
+READINGS = Topic("readings", partitions=0)  # batches (models/batch.py), partition = shard; lag grows: add a worker
+READINGS_JSON = Topic("readings-json")  # single readings as JSON from producers on Kafka; empty in most cities
+EVENTS = Topic("events")  # appeals, CAP, positions as JSON; empty until such a gateway is connected
+DETECTIONS = Topic("detections")  # models.values.Detection as JSON; a burst means a rule's line is too low
+PARTIALS = Topic("partials", retention_hours=6)  # zone sums per tick and shard (models/partials.py), msgpack
+COMMANDS = Topic("commands", retention_hours=24 * 30)  # models.values.Command; what people did
+ALERTS = Topic("alerts", compact=True)  # models.values.Alert, key = id; the truth of the alert life cycle
+DEAD_LETTERS = Topic("dead-letters", retention_hours=24 * 30)  # DeadLetter; grows: citybrain dead list
+TOPICS = (READINGS, READINGS_JSON, EVENTS, DETECTIONS, PARTIALS, COMMANDS, ALERTS, DEAD_LETTERS)
+
+
+# --- Redis: the live picture --------------------------------------------------------------------------------
+# Everything here can be rebuilt: after a loss of Redis the worker writes the whole picture again.
+
+
+def values(city: str, shard: int) -> str:
+    """String: float32 little-endian, the last value of each datastream of the shard in register order (NaN none)."""
+    return f"citybrain:{city}:values:{shard}"
+
+
+def scores(city: str, shard: int) -> str:
+    """String: float32 little-endian, the last score (-log10 p) of each datastream, order as ``values``."""
+    return f"citybrain:{city}:scores:{shard}"
+
+
+def times(city: str, shard: int) -> str:
+    """String: uint32 little-endian, phenomenon time of the last value in s since 1970 UTC (0 = never)."""
+    return f"citybrain:{city}:times:{shard}"
+
+
+def zones(city: str) -> str:
+    """String: JSON {"tick": ms, "rows": [{"zone", "property", "value", "expected", "score", "n", …}]}, each tick."""
+    return f"citybrain:{city}:zones"
+
+
+def history(city: str) -> str:
+    """List, newest first, at most HISTORY_LENGTH: JSON {"tick": ms, "totals": {property: [value, expected]}}."""
+    return f"citybrain:{city}:history"
+
+
+HISTORY_LENGTH = 2_000
+
+
+def alerts(city: str) -> str:
+    """Hash: alert id → Alert as JSON; closed alerts stay for CLOSED_LINGER_S, then leave."""
+    return f"citybrain:{city}:alerts"
+
+
+CLOSED_LINGER_S = 600
+
+
+def answer(city: str, command: str) -> str:
+    """String with ANSWER_TTL_S: what became of a command (models.values.Answer as JSON)."""
+    return f"citybrain:{city}:answer:{command}"
+
+
+ANSWER_TTL_S = 120
+
+
+def sources(city: str) -> str:
+    """Hash: gateway → JSON {"accepted", "rejected", "last": ms, "lag_ms"}; written by the gateway each second."""
+    return f"citybrain:{city}:sources"
+
+
+def counters(city: str) -> str:
+    """Hash: "scored:<shard>", "duplicates:<shard>", "late:<shard>", "detections" → integers since the city began."""
+    return f"citybrain:{city}:counters"
+
+
+def changes(city: str) -> str:
+    """Channel (pub/sub), JSON, one of:
+
+    {"what": "values", "shard": k, "chunks": [c, …], "time": ms, "accepted": ms}  chunks of CHUNK datastreams moved;
+        accepted = when the oldest reading in them was accepted, time = newest phenomenon time
+    {"what": "zones", "tick": ms} · {"what": "alert", "id": …, "state": …} · {"what": "answer", "command": …}
+    {"what": "all"}  the whole picture was written again: read everything
+    """
+    return f"citybrain:{city}:changes"
+
+
+CHUNK = 1_000  # datastreams in one chunk of the packed arrays
+
+# --- Metrics (Prometheus), each on /metrics of its process ----------------------------------------------------
+METRICS = {
+    "citybrain_readings_accepted_total": "Readings answered 202, by source. Flat: the gateway is silent, ask its owner.",
+    "citybrain_readings_rejected_total": "Readings refused, by source and reason. Rising: read citybrain dead list.",
+    "citybrain_request_seconds": "Time to answer a request, by route. p99 over 1 s: the broker is slow or away.",
+    "citybrain_spool_bytes": "Bytes waiting on disk for the broker. Above zero: the broker is away.",
+    "citybrain_readings_scored_total": "Readings scored, by shard. Below accepted: the worker lags.",
+    "citybrain_lag_messages": "Messages not yet scored, by shard. Growing: add a worker.",
+    "citybrain_batch_seconds": "Time to score one batch. Rising: look for a hot shard.",
+    "citybrain_detections_total": "Detections, by pack and rule. A burst: the rule's line is too low.",
+    "citybrain_wall_viewers": "Open walls and desks. Zero in a command centre: a screen is down.",
+    "citybrain_wall_push_seconds": "Accepted to pushed to the browsers. p99 over 1 s: the wall is late.",
+}

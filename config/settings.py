@@ -1,0 +1,64 @@
+"""Settings from the environment (``CITYBRAIN_*``) and where things lie below the data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings of a process; each has its ``CITYBRAIN_`` variable.
+
+    ``kafka`` (bootstrap servers) and ``redis`` (URL) unset mean the embedded ones, which only ``demo`` and
+    ``run all`` start.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CITYBRAIN_", frozen=True, extra="ignore")
+
+    city: str = "chengdu"
+    data: Path = Path("data")
+    kafka: str | None = None
+    redis: SecretStr | None = None
+    host: str = "127.0.0.1"
+    gateway_port: int = 8060
+    wall_port: int = 8050
+    # the limits of the gateway's door
+    body_limit_bytes: int = 8 * 1024 * 1024
+    batch_limit: int = 20_000  # readings in one request
+    rate_limit: int = 50_000  # readings a second and gateway
+    spool_limit_bytes: int = 1024 * 1024 * 1024
+    linger_ms: int = 20
+    future_tolerance_s: int = 60
+    # how often a shard's state is saved with its offset
+    snapshot_s: float = 15.0
+    archive_flush_s: float = 5.0
+    archive_flush_rows: int = 500_000
+    picture_ms: int = 200
+    metrics_port: int = 0  # 0 = no metrics page for this process
+
+    @property
+    def home(self) -> Path:
+        """The folder of this city: register, state, archive, spool, secrets."""
+        return self.data / self.city
+
+    @property
+    def register(self) -> Path:
+        return self.home / "register.parquet"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def archive(self) -> Path:
+        return self.home / "archive"
+
+    @property
+    def spool(self) -> Path:
+        return self.home / "spool"
+
+    @property
+    def secrets(self) -> Path:
+        return self.home / "secrets"

@@ -1,0 +1,1 @@
+"""Where it is: coordinate systems, zones, fences, nearest units. Pure code."""

@@ -1,0 +1,1 @@
+"""How the city speaks: doors, codecs, spool and simulators."""

@@ -1,0 +1,1 @@
+"""How it flows: Faust agents as thin loops over the pure engine."""

@@ -1,0 +1,1 @@
+"""Agents: score, city, alerts, archive; each a thin loop."""
