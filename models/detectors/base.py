@@ -1,0 +1,90 @@
+"""What a detector is: the protocol that every file in this folder follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Uint8 = NDArray[np.uint8]
+
+State = dict[str, NDArray[Any]]
+"""What a detector remembers: named plain arrays, the first axis is the datastream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a detector says of a batch; every column has the shape (readings,).
+
+    ``score``: surprise, -log10 of the probability of a reading at least as far out, 0 or more; NaN for a gap, 0 until
+    enough was seen. ``expected`` and the 90 % band ``low``..``high`` are in the value's unit (NaN for a gap or
+    where the detector expects nothing); value - expected gives the direction.
+    """
+
+    score: Float32
+    expected: Float32
+    low: Float32
+    high: Float32
+
+
+class Detector(Protocol):
+    """An online detector over many datastreams with a state that is plain arrays.
+
+    However a stream of readings is cut into batches, scores and state are the same bit for bit. A NaN or infinite
+    value is a gap: it scores NaN and leaves the state as it was.
+    """
+
+    name: str
+
+    def start(self, n: int) -> State:
+        """The state of ``n`` datastreams of which nothing was seen."""
+        ...
+
+    def step(
+        self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
+    ) -> tuple[State, Scores]:
+        """Score the readings one after the other, each before it is learned; all columns are (readings,).
+
+        ``rows`` says which datastream each reading is of and may repeat. The state is updated in place and
+        returned; the columns are only read.
+        """
+        ...
+
+    def snapshot(self, state: State) -> State:
+        """A copy of the state that can be saved with ``np.savez``."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> State:
+        """The state in a snapshot, bit for bit; raises ``BadState`` when it is not one of this detector's."""
+        ...
+
+
+class BadState(ValueError):
+    """The arrays are no state of this detector with these parameters; the message says which and how."""
+
+
+class BadParameter(ValueError):
+    """A detector or parameter that does not exist or a value out of its limits; the message names the known ones."""
+
+
+def copied(arrays: Mapping[str, NDArray[Any]], like: State, detector: str) -> State:
+    """Own copies of ``arrays``, checked to have the names, types and trailing shapes of ``like``."""
+    if set(arrays) != set(like):
+        raise BadState(f"state of {detector} needs the arrays {sorted(like)}, not {sorted(arrays)}; start anew")
+    for name, want in like.items():
+        have = arrays[name]
+        if have.dtype != want.dtype or have.shape[1:] != want.shape[1:]:
+            raise BadState(
+                f"array {name} of {detector} is {have.dtype}{have.shape}, these parameters need "
+                f"{want.dtype}(n, …){want.shape[1:]}; start anew or use the parameters it was saved with"
+            )
+    if len({len(array) for array in arrays.values()}) > 1:
+        raise BadState(f"arrays of {detector} are of {[len(a) for a in arrays.values()]} datastreams; all must agree")
+    return {name: np.array(arrays[name], order="C", copy=True) for name in like}

@@ -1,0 +1,387 @@
+"""A robust seasonal baseline: what this datastream shows at this hour on this kind of day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import tails
+from models.both import Number, choose, compiled, formula
+from models.calendar import DAY_MS, HOLIDAY
+from models.detectors.base import (
+    BadParameter,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    Scores,
+    State,
+    Uint8,
+    copied,
+)
+from models.tails import moved_moments, moved_threshold, surprise
+
+# columns of the state's cells; after these come ``bins`` spreads by time of day, then (mean, seen) of every slot
+READINGS, SEEN, LOCAL, LEVEL, SPREAD = 0, 1, 2, 3, 4
+UP, DOWN = 5, 9  # of each side: threshold, mean excess, mean square excess, excesses
+HEAD = 13
+
+MAD = 1.2533141373155001  # standard deviation of a normal over its mean absolute deviation
+LEARN = 3.0  # residuals are learned up to so many standard deviations
+BAND = 1.6448536269514722  # of a 90 % band, both sides
+LOCAL_RATE = 0.2
+MOST_READINGS = 1.0e6
+TINY = 1.0e-9
+NEVER = np.iinfo(np.int64).min
+RELATIVE_FLOOR = 1.0e-3  # a spread is at least this share of what is expected
+
+# which slot set lends to which while it is little seen: of days (work, weekend, holiday), and of a week's days
+DAY_PARENT = (1, 0, 1)
+WEEK_PARENT = (1, 0, 1, 2, 3, 6, 5, 6)
+
+
+@formula
+def _season(mean: Number, seen: Number, parent: Number, parent_seen: Number, local: Number, shrink: float) -> Number:
+    """What a slot expects: its mean, drawn to its parent's, drawn to the local level, until seen often enough."""
+    lent = (parent_seen * parent + shrink * local) / (parent_seen + shrink)
+    return (seen * mean + shrink * lent) / (seen + shrink)
+
+
+@formula
+def _update(
+    y: Number,
+    gap: Number,
+    share: Number,
+    head: tuple[Number, ...],
+    spreads: tuple[Number, ...],
+    slots: tuple[Number, ...],
+    settings: tuple[float, ...],
+) -> tuple[tuple[Number, ...], tuple[Number, ...], tuple[Number, ...], tuple[Number, ...]]:
+    """Score one reading and learn it: floats in a compiled loop, arrays (readings,) else; both by this one formula.
+
+    ``y`` the value, ``gap`` the time since the last in bins (negative: none before), ``share`` how far towards the next
+    bin; ``head``, ``spreads`` and ``slots`` the state as tuples. Returns what is told and the new state.
+    """
+    readings, seen, local, level, spread = head[0], head[1], head[2], head[3], head[4]
+    up, up_excess, up_square, up_count = head[5], head[6], head[7], head[8]
+    down, down_excess, down_square, down_count = head[9], head[10], head[11], head[12]
+    mean0, seen0, parent0, parent_seen0, mean1, seen1, parent1, parent_seen1 = slots
+    counts, shrink, most, memory, drift, floor, ready = settings
+
+    x = choose(counts > 0.0, np.sqrt(np.maximum(y, 0.0) + 0.375), y)
+    local = choose(readings > 0.0, local, x)
+    season0 = _season(mean0, seen0, parent0, parent_seen0, local, shrink)
+    season1 = _season(mean1, seen1, parent1, parent_seen1, local, shrink)
+    other = 1.0 - share
+    expected = other * season0 + share * season1 + level
+
+    # the spread at this time of day, drawn to the overall one; wider while the slot is little seen
+    visits = other * (seen0 + parent_seen0) + share * (seen1 + parent_seen1)
+    here = other * spreads[0] + share * spreads[1]
+    deviation = (visits * here + 4.0 * shrink * spread) / (visits + 4.0 * shrink)
+    deviation = np.maximum(MAD * deviation, np.maximum(floor, RELATIVE_FLOOR * np.abs(expected)))
+    wide = deviation * np.sqrt(1.0 + 1.0 / (1.0 + visits))
+
+    residual = x - expected
+    z = residual / wide
+    high = residual > 0.0
+    score = surprise(
+        np.abs(z),
+        choose(high, up, down),
+        choose(high, up_excess, down_excess),
+        choose(high, up_square, down_square),
+    )
+    told = readings >= ready
+    score = choose(told, score, 0.0)
+
+    # learning: by time, so that 720 readings of an hour weigh as much as one; only the first few count in full
+    readings = np.minimum(readings + 1.0, MOST_READINGS)
+    passed = np.minimum(np.maximum(gap, 0.0), 1.0)
+    weight = choose(gap == 0.0, 0.0, np.maximum(passed, 1.0 / readings))
+    learned = choose(told, np.minimum(np.maximum(residual, -LEARN * wide), LEARN * wide), residual)
+    rate0, rate1 = passed * other, passed * share
+    seen0, seen1 = np.minimum(seen0 + rate0, most), np.minimum(seen1 + rate1, most)
+    mean0 = mean0 + rate0 / np.maximum(seen0, TINY) * (season0 + learned - mean0)
+    mean1 = mean1 + rate1 / np.maximum(seen1, TINY) * (season1 + learned - mean1)
+    size = np.abs(learned)
+    spread0 = spreads[0] + rate0 / np.maximum(seen0 + parent_seen0, TINY) * (size - spreads[0])
+    spread1 = spreads[1] + rate1 / np.maximum(seen1 + parent_seen1, TINY) * (size - spreads[1])
+    seen = np.minimum(seen + weight, memory)
+    spread = spread + weight / np.maximum(seen, TINY) * (size - spread)
+    level = level + passed / drift * learned
+    local = local + np.maximum(LOCAL_RATE, 1.0 / readings) * (x - local)
+
+    grown = choose(told, readings, 0.0)
+    count_up = choose(told, z, -1.0)  # under every threshold: nothing is learned
+    count_down = choose(told, -z, -1.0)
+    up_excess, up_square, up_count = moved_moments(count_up, up, up_excess, up_square, up_count)
+    down_excess, down_square, down_count = moved_moments(count_down, down, down_excess, down_square, down_count)
+    up = choose(told, moved_threshold(z, up, grown), up)
+    down = choose(told, moved_threshold(-z, down, grown), down)
+
+    sides = (up, up_excess, up_square, up_count, down, down_excess, down_square, down_count)
+    new_head = (readings, seen, local, level, spread, *sides)
+    return (score, expected, wide), new_head, (spread0, spread1), (mean0, seen0, mean1, seen1)
+
+
+@formula
+def _plain(x: Number, deviation: Number, counts: float) -> Number:
+    """The mean in the value's unit of what lies at ``x`` with ``deviation``."""
+    root = np.maximum(x, 0.0)
+    return choose(counts > 0.0, np.maximum(root * root + deviation * deviation - 0.375, 0.0), x)
+
+
+@formula
+def _edge(x: Number, counts: float) -> Number:
+    """A band's edge ``x`` in the value's unit."""
+    root = np.maximum(x, 0.0)
+    return choose(counts > 0.0, np.maximum(root * root - 0.375, 0.0), x)
+
+
+def _loop(
+    cells: Float32,
+    last: Int64,
+    rows: Int32,
+    time_ms: Int64,
+    value: Float64,
+    slot: Int64,
+    following: Int64,
+    parent: Int64,
+    parent_following: Int64,
+    node: Int64,
+    share: Float64,
+    bin_ms: float,
+    bins: int,
+    settings: tuple[float, ...],
+    out: Float32,
+) -> None:
+    """The readings one after the other; compiled."""
+    counts = settings[0]
+    base = HEAD + bins
+    for k in range(len(rows)):
+        y = value[k]
+        if not np.isfinite(y):
+            out[k] = np.nan
+            continue
+        row = rows[k]
+        c = cells[row]
+        a, b, p, q = base + 2 * slot[k], base + 2 * following[k], base + 2 * parent[k], base + 2 * parent_following[k]
+        i = HEAD + node[k]
+        j = HEAD + (node[k] + 1) % bins
+        gap = -1.0
+        if last[row] != NEVER:
+            gap = max(np.float64(time_ms[k] - last[row]) / bin_ms, 0.0)
+        head = (
+            np.float64(c[0]),
+            np.float64(c[1]),
+            np.float64(c[2]),
+            np.float64(c[3]),
+            np.float64(c[4]),
+            np.float64(c[5]),
+            np.float64(c[6]),
+            np.float64(c[7]),
+            np.float64(c[8]),
+            np.float64(c[9]),
+            np.float64(c[10]),
+            np.float64(c[11]),
+            np.float64(c[12]),
+        )
+        slots = (
+            np.float64(c[a]),
+            np.float64(c[a + 1]),
+            np.float64(c[p]),
+            np.float64(c[p + 1]),
+            np.float64(c[b]),
+            np.float64(c[b + 1]),
+            np.float64(c[q]),
+            np.float64(c[q + 1]),
+        )
+        spreads = (np.float64(c[i]), np.float64(c[j]))
+        told, new_head, new_spreads, new_slots = _update(y, gap, share[k], head, spreads, slots, settings)
+        for h in range(HEAD):
+            c[h] = new_head[h]
+        c[i], c[j] = new_spreads
+        c[a], c[a + 1], c[b], c[b + 1] = new_slots
+        last[row] = max(last[row], time_ms[k])
+        score, expected, wide = told
+        out[k, 0] = score
+        out[k, 1] = _plain(expected, wide, counts)
+        out[k, 2] = _edge(expected - BAND * wide, counts)
+        out[k, 3] = _edge(expected + BAND * wide, counts)
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    """The loop as machine code, made when it is first asked for."""
+    return compiled(_loop)
+
+
+def _rounds(rows: Int32) -> list[NDArray[np.intp]]:
+    """Positions of the first reading of each datastream, then of the second …: each round has no row twice."""
+    order = np.argsort(rows, kind="stable")
+    ranked = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = ranked[1:] != ranked[:-1]
+    starts = np.flatnonzero(new)
+    rank = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    rounds = np.argsort(rank, kind="stable")
+    edges = np.searchsorted(rank[rounds], np.arange(1, rank.max(initial=0) + 1))
+    return [order[part] for part in np.split(rounds, edges)]
+
+
+def _arrays(
+    cells: Float32,
+    last: Int64,
+    rows: Int32,
+    time_ms: Int64,
+    value: Float64,
+    slot: Int64,
+    following: Int64,
+    parent: Int64,
+    parent_following: Int64,
+    node: Int64,
+    share: Float64,
+    bin_ms: float,
+    bins: int,
+    settings: tuple[float, ...],
+    out: Float32,
+) -> None:
+    """The same as ``_loop`` with numpy: all first readings at once, then all second ones, and so on."""
+    counts = settings[0]
+    base = HEAD + bins
+    out[~np.isfinite(value)] = np.nan
+    finite = np.flatnonzero(np.isfinite(value))
+    for part in _rounds(rows[finite]):
+        k = finite[part]
+        row = rows[k]
+        a, b, p, q = (base + 2 * which[k].astype(np.intp) for which in (slot, following, parent, parent_following))
+        i, j = HEAD + node[k], HEAD + (node[k] + 1) % bins
+        gap = np.where(last[row] == NEVER, -1.0, np.maximum((time_ms[k] - last[row]) / bin_ms, 0.0))
+        head = tuple(cells[row, h].astype(np.float64) for h in range(HEAD))
+        slots = tuple(cells[row, h].astype(np.float64) for h in (a, a + 1, p, p + 1, b, b + 1, q, q + 1))
+        spreads = (cells[row, i].astype(np.float64), cells[row, j].astype(np.float64))
+        told, new_head, new_spreads, new_slots = _update(value[k], gap, share[k], head, spreads, slots, settings)
+        columns = (*range(HEAD), i, j, a, a + 1, b, b + 1)
+        for column, new in zip(columns, (*new_head, *new_spreads, *new_slots), strict=True):
+            cells[row, column] = new
+        last[row] = np.maximum(last[row], time_ms[k])
+        score, expected, wide = told
+        out[k, 0] = score
+        out[k, 1] = _plain(expected, wide, counts)
+        out[k, 2] = _edge(expected - BAND * wide, counts)
+        out[k, 3] = _edge(expected + BAND * wide, counts)
+
+
+@dataclass(frozen=True)
+class SeasonalBaseline:
+    """Robust seasonal baseline with learned tails, one pass, constant state.
+
+    Counts y are taken as x = √(y + 3/8) (Anscombe, 1948), so that their noise is even. Expected is
+
+        season(time of day, kind of day) + level
+
+    where the season is a broken line through ``bins`` points of the day for working days, weekends and holidays
+    (season ``day``) or for the days of the week and holidays (season ``week``). A point seen c times is drawn to its
+    sibling kind's and, while that is unseen too, to a fast local level, with the weight ``shrink`` visits:
+    a datastream without a past is judged against its own last minutes. The residual over its robust spread (mean
+    absolute deviation by time of day, drawn to the overall one) gives z, and z gives the score by the datastream's own
+    tails (models/tails.py). What is learned is clipped at 3 deviations, so that an incident does not teach itself.
+    Learning goes by time, not by readings: 720 readings of an hour move a point as far as one hourly reading.
+
+    Parameters: ``bins`` points a day (24 suits hourly data and cameras alike); ``season`` day or week; ``counts`` whether
+    values are counts; ``shrink`` visits the prior is worth; ``visits`` after which older days fade; ``drift`` bins in
+    which the level follows a lasting change; ``floor`` least standard deviation (of √ for counts: 0.5 is Poisson's);
+    ``ready`` readings before the first score.
+
+    >>> detector = SeasonalBaseline(ready=24)
+    >>> hours = np.arange(24 * 14, dtype=np.int64)
+    >>> people = np.round(100 + 80 * np.sin(hours / 24 * 2 * np.pi) + hours % 7)
+    >>> people[-1] = 900
+    >>> one, day = np.zeros(len(hours), np.int32), np.zeros(len(hours), np.uint8)
+    >>> state, told = detector.step(detector.start(1), one, hours * 3_600_000, people, day, hours * 3_600_000)
+    >>> bool(told.score[-1] > 6 > told.score[50:-1].max())
+    True
+    """
+
+    name: ClassVar[str] = "seasonal_baseline"
+
+    bins: int = 24
+    season: Literal["day", "week"] = "day"
+    counts: bool = True
+    shrink: float = 1.0
+    visits: float = 12.0
+    drift: float = 48.0
+    floor: float = 0.5
+    ready: int = 48
+    compiled: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that make no sense."""
+        if not 2 <= self.bins <= 1440 or int(self.bins) != self.bins:
+            raise BadParameter(f"bins is {self.bins}; use a whole number from 2 to 1440")
+        if self.season not in ("day", "week"):
+            raise BadParameter(f"season is {self.season!r}; use 'day' or 'week'")
+        for parameter, least in (("shrink", 0.01), ("visits", 1.0), ("drift", 1.0), ("floor", 0.0), ("ready", 2)):
+            if not getattr(self, parameter) >= least:
+                raise BadParameter(f"{parameter} is {getattr(self, parameter)}; use at least {least}")
+
+    @property
+    def _width(self) -> int:
+        sets = len(DAY_PARENT) if self.season == "day" else len(WEEK_PARENT)
+        return HEAD + int(self.bins) * (1 + 2 * sets)
+
+    def start(self, n: int) -> State:
+        """``cells`` (n, width) float32 and ``last`` (n,) int64, the time of the last reading in ms."""
+        cells = np.zeros((n, self._width), np.float32)
+        cells[:, UP : UP + 3] = cells[:, DOWN : DOWN + 3] = (tails.THRESHOLD, tails.EXCESS, tails.SQUARE)
+        return {"cells": cells, "last": np.full(n, NEVER, np.int64)}
+
+    def step(
+        self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
+    ) -> tuple[State, Scores]:
+        """Score and learn the readings in their order; see ``Detector.step``."""
+        bins = int(self.bins)
+        bin_ms = DAY_MS // bins
+        node = np.minimum(local_ms % DAY_MS // bin_ms, bins - 1)
+        share = np.minimum((local_ms % DAY_MS - node * bin_ms) / bin_ms, 1.0)
+        slots = self._slots(node, day_kind, local_ms)
+        settings = tuple(
+            float(number)
+            for number in (self.counts, self.shrink, self.visits, 168.0, self.drift, self.floor, self.ready)
+        )
+        out = np.empty((len(rows), 4), np.float32)
+        run = _compiled() if self.compiled else _arrays
+        run(
+            state["cells"], state["last"], rows, time_ms, value, *slots, node, share, float(bin_ms), bins, settings, out
+        )
+        return state, Scores(*(np.ascontiguousarray(out[:, column]) for column in range(4)))
+
+    def _slots(self, node: Int64, day_kind: Uint8, local_ms: Int64) -> tuple[Int64, Int64, Int64, Int64]:
+        """Slot of each reading's point and of the next, then those of their parents; (readings,) each."""
+        bins = int(self.bins)
+        if self.season == "day":
+            kind = day_kind.astype(np.int64)
+            following = kind * bins + (node + 1) % bins
+            parents = np.array(DAY_PARENT)
+        else:
+            weekday = (local_ms // DAY_MS + 3) % 7  # day 0 was a Thursday
+            kind = np.where(day_kind == HOLIDAY, 7, weekday)
+            after = (weekday * bins + node + 1) % (7 * bins)
+            following = np.where(kind == 7, 7 * bins + (node + 1) % bins, after)
+            parents = np.array(WEEK_PARENT)
+        lent = parents[kind] * bins
+        lent_following = parents[following // bins] * bins + following % bins
+        return kind * bins + node, following, lent + node, lent_following
+
+    def snapshot(self, state: State) -> State:
+        """A copy of the state."""
+        return {name: array.copy() for name, array in state.items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> State:
+        """The state in ``arrays``; raises ``BadState``."""
+        return copied(arrays, self.start(0), self.name)

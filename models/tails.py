@@ -1,0 +1,59 @@
+"""Tails: how improbable a standardised residual is, learned per datastream while the stream flows.
+
+Peaks over threshold, streaming (Siffer et al., Anomaly Detection in Streams with Extreme Value Theory, KDD 2017): the
+2 % quantile of each side is tracked by stochastic approximation (Robbins and Monro, 1951), the excesses over it are
+taken as generalised Pareto with their first two moments (Hosking and Wallis, Technometrics 1987), so that a tail is
+three numbers. Both start at a prior and move away from it as excesses are seen.
+
+Functions here work on floats inside compiled loops and on arrays (readings,) float64 alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.both import Number, choose, formula
+
+EXCEED = 0.02  # the share of readings over the threshold of one side
+THRESHOLD, EXCESS, SQUARE = 2.2, 0.55, 0.75  # the prior: a little heavier than normal, shape 0.16
+PRIOR = 12.0  # excesses the prior counts for
+MEMORY = 400.0  # excesses after which older ones fade
+QUANTILE_PRIOR, QUANTILE_MEMORY = 300.0, 6_000.0  # the same in readings, for the threshold
+SHAPE_LOW, SHAPE_HIGH = 0.02, 0.45  # a tail with an end, or without a variance, is not believed
+CAP = 30.0  # the largest score
+
+
+@formula
+def surprise(z: Number, threshold: Number, excess: Number, square: Number) -> Number:
+    """-log10 of the two-sided tail probability of ``z`` >= 0, 0..CAP, increasing in ``z``.
+
+    Under the threshold the one-sided probability runs from 1/2 at 0 to EXCEED as exp(-z^1.5), close to the normal
+    law; over it the generalised Pareto of the excesses goes on.
+    """
+    share = np.minimum(z / threshold, 1.0)
+    bulk = share * np.sqrt(share) * 3.2188758248682006  # log(0.5 / EXCEED)
+    ratio = excess * excess / np.maximum(square - excess * excess, 1e-6 * excess * excess + 1e-12)
+    shape = np.minimum(np.maximum(0.5 * (1.0 - ratio), SHAPE_LOW), SHAPE_HIGH)
+    scale = np.maximum(excess * (1.0 - shape), 1e-6)
+    over = np.maximum(z - threshold, 0.0)
+    beyond = np.log1p(shape * over / scale) / shape
+    return np.minimum((bulk + beyond) * 0.4342944819032518, CAP)
+
+
+@formula
+def moved_threshold(z: Number, threshold: Number, readings: Number) -> Number:
+    """The threshold after a reading ``z`` of this side (negative: the other side), the ``readings``-th one."""
+    step = 20.0 / np.minimum(readings + QUANTILE_PRIOR, QUANTILE_MEMORY)  # 20: one over a normal's density there
+    return np.maximum(threshold + step * (choose(z > threshold, 1.0, 0.0) - EXCEED), 0.5)
+
+
+@formula
+def moved_moments(
+    z: Number, threshold: Number, excess: Number, square: Number, count: Number
+) -> tuple[Number, Number, Number]:
+    """Mean, mean square and number of the excesses after ``z``; an excess is learned up to 8 means."""
+    over = np.minimum(z - threshold, 8.0 * excess)
+    here = choose(over > 0.0, 1.0, 0.0)
+    count = np.minimum(count + here, MEMORY)
+    rate = here / (count + PRIOR)
+    return excess + rate * (over - excess), square + rate * (over * over - square), count
