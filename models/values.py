@@ -68,6 +68,7 @@ class Transition(msgspec.Struct, frozen=True):
     action: str  # "opened", "cleared", "acknowledge", "comment", …
     by: str = ""  # who, empty for the system
     comment: str = ""
+    command: str = ""  # id of the command that made it, empty for the system
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     closed: int | None = None  # processing time at which it became normal
     acknowledged_by: str = ""
     acknowledged_at: int | None = None
+    shelved_until: int | None = None  # processing time at which a shelved alert comes back
     history: tuple[Transition, ...] = ()
     # the offsets of the last inputs applied to this alert, by topic: what makes a second delivery harmless
     applied: dict[str, int] = {}
@@ -97,6 +99,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: int
     comment: str = ""
+    until: int | None = None  # processing time at which shelving ends
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
