@@ -1,0 +1,138 @@
+"""From the register, the city and its packs to the layouts that the engines work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.city import City
+from config.pack import Pack
+from config.register import Register
+from models.calendar import Calendar
+from models.city import CityEngine
+from models.detectors import Detector
+from models.engine import Engine
+from models.layout import Group, Place, Series, ShardLayout
+from models.rules import Rule
+from models.values import Text
+
+GRACE_TICKS = 3  # a silent shard holds up the others for so many ticks
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layouts:
+    """Everything the engines of a city are made of; ``zone_of[i]`` is the zone id of series ``i``."""
+
+    shards: tuple[ShardLayout, ...]
+    series: tuple[Series, ...]
+    rules: tuple[Rule, ...]
+    zone_detectors: dict[str, Detector]
+    calendar: Calendar
+    tick_ms: int
+
+    def engine(self, shard: int) -> Engine:
+        """A new engine for one shard, nothing seen."""
+        return Engine(self.shards[shard], self.rules, self.calendar)
+
+    def city_engine(self) -> CityEngine:
+        """A new engine for the city, nothing seen."""
+        return CityEngine(
+            self.series,
+            self.rules,
+            self.zone_detectors,
+            self.calendar,
+            len(self.shards),
+            self.tick_ms,
+            GRACE_TICKS * self.tick_ms,
+        )
+
+
+def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
+    """The layouts of all shards and of the city's series."""
+    groups, number = _groups(packs)
+    frame = register.frame
+    keys = list(zip(frame["pack"].to_list(), frame["property"].to_list(), strict=True))
+    group = np.fromiter((number.get(key, -1) for key in keys), np.int16, len(keys))
+    zone_detectors = {name: detector for pack in packs for name, detector in pack.zones.items()}
+    series, indptr, indices = _series(city, register, zone_detectors)
+    places = _places(register)
+    shards = []
+    for shard in range(register.shards):
+        members = register.members(shard)
+        starts, ends = indptr[members], indptr[members + 1]
+        lengths = ends - starts
+        own = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        take = np.repeat(starts - own[:-1], lengths) + np.arange(own[-1])
+        shards.append(
+            ShardLayout(
+                shard=shard,
+                members=members,
+                group=group[members],
+                groups=groups,
+                low=register.low[members],
+                high=register.high[members],
+                indptr=own,
+                indices=indices[take],
+                series=len(series),
+                places=[places[i] for i in members.tolist()],
+                tick_ms=city.tick_ms,
+                lateness_ms=city.lateness_ms,
+            )
+        )
+    rules = tuple(rule for pack in packs for rule in pack.rules)
+    return Layouts(tuple(shards), series, rules, zone_detectors, city.calendar, city.tick_ms)
+
+
+def _groups(packs: Sequence[Pack]) -> tuple[tuple[Group, ...], dict[tuple[str, str], int]]:
+    groups = [Group(w.pack, w.property, w.unit, w.detector) for pack in packs for w in pack.watched]
+    return tuple(groups), {(g.pack, g.property): i for i, g in enumerate(groups)}
+
+
+def _places(register: Register) -> list[Place]:
+    columns = register.frame.select("asset", "name_en", "name_zh", "lon", "lat", "district").iter_rows()
+    return [Place(asset, Text(en, zh), lon, lat, district) for asset, en, zh, lon, lat, district in columns]
+
+
+def _series(
+    city: City, register: Register, properties: dict[str, Detector]
+) -> tuple[tuple[Series, ...], np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """All series with members, the whole city's first, and of each datastream its series as CSR arrays."""
+    centre_lon, centre_lat = city.view.centre
+    membership = register.membership(len(city.zones)).tocsc()
+    property_of = np.array(register.frame["property"].to_list())
+    units = dict(zip(register.frame["property"].to_list(), register.units, strict=True))
+    series: list[Series] = []
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]] = []
+    for name in properties:
+        mine = np.flatnonzero(property_of == name)
+        if not len(mine):
+            continue
+        whole = Place(city.id, city.name, centre_lon, centre_lat, "")
+        _append(series, pairs, Series(whole, "city", name, units[name], len(mine), np.nan, np.nan), mine)
+        by_zone = membership[:, mine].tocsr()
+        for row, zone in enumerate(city.zones):
+            members = mine[by_zone.indices[by_zone.indptr[row] : by_zone.indptr[row + 1]]]
+            if not len(members):
+                continue
+            district = zone.id if zone.kind == "district" else zone.district
+            place = Place(zone.id, zone.name, zone.lon, zone.lat, district)
+            capacity = np.nan if zone.capacity is None else float(zone.capacity)
+            _append(series, pairs, Series(place, zone.kind, name, units[name], len(members), capacity, zone.area_m2), members)
+    if not pairs:
+        return (), np.zeros(len(register) + 1, np.int64), np.zeros(0, np.int32)
+    flat = np.concatenate(pairs)
+    order = np.lexsort((flat[:, 1], flat[:, 0]))
+    counts = np.bincount(flat[:, 0], minlength=len(register))
+    return tuple(series), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), flat[order, 1].astype(np.int32)
+
+
+def _append(
+    series: list[Series],
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]],
+    one: Series,
+    members: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> None:
+    pairs.append(np.stack([members, np.full(len(members), len(series))], axis=1).astype(np.int64))
+    series.append(one)

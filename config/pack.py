@@ -1,0 +1,221 @@
+"""Packs: one scenario each, declared in one folder ``config/packs/<pack>/``; loaded whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from models.detections import HEADLINE_WORDS, headline
+from models.detectors import BadParameter, Detector, get
+from models.rules import Rule, RuleError
+from models.values import Kind, Severity, Text
+
+FOLDER = Path(__file__).parent / "packs"
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+Duration = Annotated[str, msgspec.Meta(pattern=_DURATION)]
+
+
+class PackError(ValueError):
+    """A pack cannot be loaded; the message names the file, the key, the value and the remedy."""
+
+
+def milliseconds(duration: str) -> int:
+    """``"5s"``, ``"1.5m"``, ``"24h"`` as milliseconds; raises ``ValueError`` when it is no duration."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", duration)
+    if match is None:
+        raise ValueError(f"{duration!r} is no duration; write a number and ms, s, m, h or d, as in 90s")
+    return round(float(match[1]) * _UNITS_MS[match[2]])
+
+
+class _Datastreams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    property: str
+    kinds: Annotated[list[str], msgspec.Meta(min_length=1)]
+    unit: str
+    range: tuple[float, float]
+    cadence: Duration
+    detector: str
+    parameters: dict[str, Any] = {}
+
+
+class _Zones(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    property: str
+    detector: str
+    parameters: dict[str, Any] = {}
+
+
+class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"for_": "for"}):
+    alert: str
+    reads: Literal["datastreams", "zones"]
+    property: str
+    expr: str
+    severity: Severity
+    headline: Text
+    clear: str = ""
+    for_: Duration = "0s"
+    clear_for: Duration = "0s"
+    watch: float = 0.0
+    kind: Kind = "event"
+    labels: dict[str, str] = {}
+
+
+class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    pack: str
+    title: Text
+    owner: Text
+    domain: Literal[
+        "economy", "market-supervision", "social-management", "public-services", "environment", "appeals"
+    ]
+    datastreams: list[_Datastreams]
+    rules: list[_Rule]
+    zones: list[_Zones] = []
+    status: Literal["live", "trial", "draft"] = "draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One property that a pack watches on assets of some kinds, and by which detector."""
+
+    pack: str
+    property: str
+    kinds: tuple[str, ...]
+    unit: str
+    low: float
+    high: float
+    cadence_s: float
+    detector: Detector
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A loaded scenario."""
+
+    name: str
+    title: Text
+    owner: Text
+    domain: str
+    status: str
+    watched: tuple[Watched, ...]
+    zones: dict[str, Detector]  # what judges the zone sums of each property
+    rules: tuple[Rule, ...]
+
+
+def load(folder: Path) -> Pack:
+    """The pack in ``folder``; raises ``PackError`` naming file, key, value and remedy."""
+    path = folder / "pack.yaml"
+    where = f"{folder.name}/pack.yaml"
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise PackError(f"{where}: no such file; a pack is a folder with a pack.yaml") from None
+    except yaml.YAMLError as error:
+        raise PackError(f"{where}: not YAML: {error}") from error
+    try:
+        declared = msgspec.convert(raw, _Pack)
+    except msgspec.ValidationError as error:
+        raise PackError(f"{where}: {_readable(str(error))}") from error
+    if declared.pack != folder.name:
+        raise PackError(f"{where}: pack: {declared.pack!r} is not the folder's name; write pack: {folder.name}")
+    watched = tuple(_watched(declared, i, where) for i in range(len(declared.datastreams)))
+    known = {w.property for w in watched}
+    zones = {}
+    for i, zone in enumerate(declared.zones):
+        _property(zone.property, known, f"{where}: zones[{i}]")
+        zones[zone.property] = _detector(zone.detector, zone.parameters, f"{where}: zones[{i}]")
+    rules = tuple(_rule(declared, i, known, set(zones), where) for i in range(len(declared.rules)))
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise PackError(f"{where}: rules: the alert {name!r} is declared {names.count(name)} times; rename one")
+    return Pack(
+        declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules
+    )
+
+
+def load_all(folder: Path = FOLDER) -> tuple[Pack, ...]:
+    """All packs below ``folder`` that are not drafts, by name; raises ``PackError`` for the first broken one."""
+    packs = [load(path.parent) for path in sorted(folder.glob("*/pack.yaml"))]
+    owner: dict[tuple[str, str], str] = {}
+    for pack in packs:
+        for watched in pack.watched:
+            for kind in watched.kinds:
+                other = owner.setdefault((kind, watched.property), pack.name)
+                if other != pack.name:
+                    raise PackError(
+                        f"{pack.name}/pack.yaml: datastreams: {kind}/{watched.property} is watched by {other} already"
+                    )
+    return tuple(pack for pack in packs if pack.status != "draft")
+
+
+def _readable(message: str) -> str:
+    """msgspec's message with the path first: ``rules[2].expr: …``."""
+    text, _, path = message.partition(" - at `$")
+    return f"{path.rstrip('`').lstrip('.')}: {text}" if path else text
+
+
+def _property(name: str, known: set[str], where: str) -> None:
+    if name not in known:
+        raise PackError(f"{where}.property: {name!r} is not one of the pack's datastreams; use one of {sorted(known)}")
+
+
+def _detector(name: str, parameters: dict[str, Any], where: str) -> Detector:
+    try:
+        return get(name, parameters)
+    except BadParameter as error:
+        raise PackError(f"{where}.detector: {error}") from error
+
+
+def _watched(declared: _Pack, number: int, where: str) -> Watched:
+    at = f"{where}: datastreams[{number}]"
+    stream = declared.datastreams[number]
+    low, high = stream.range
+    if not low < high:
+        raise PackError(f"{at}.range: {low:g} is not below {high:g}; write [low, high]")
+    return Watched(
+        declared.pack,
+        stream.property,
+        tuple(stream.kinds),
+        stream.unit,
+        low,
+        high,
+        milliseconds(stream.cadence) / 1_000,
+        _detector(stream.detector, stream.parameters, at),
+    )
+
+
+def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where: str) -> Rule:
+    at = f"{where}: rules[{number}]"
+    rule = declared.rules[number]
+    _property(rule.property, known, at)
+    if rule.reads == "zones" and rule.property not in zones:
+        raise PackError(f"{at}.property: {rule.property!r} is not summed over zones; add it to zones: in this file")
+    try:
+        made = Rule(
+            pack=declared.pack,
+            name=rule.alert,
+            reads=rule.reads,
+            property=rule.property,
+            expr=rule.expr,
+            clear=rule.clear or f"NOT ({rule.expr})",
+            severity=rule.severity,
+            headline=rule.headline,
+            for_ms=milliseconds(rule.for_),
+            clear_for_ms=milliseconds(rule.clear_for),
+            watch=rule.watch,
+            kind=rule.kind,
+            labels=rule.labels,
+        )
+    except RuleError as error:
+        raise PackError(f"{at}.{error}") from error
+    try:
+        headline(rule.headline, rule.headline, {"value": 1.0, "expected": 1.0, "occupancy": 1.0}, "m")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise PackError(
+            f"{at}.headline: cannot fill in {error}; braces may hold {', '.join(HEADLINE_WORDS)}"
+        ) from error
+    return made

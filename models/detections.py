@@ -1,0 +1,74 @@
+"""From a rule's change at a place to a detection that people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from models.layout import Place
+from models.rules import Change, Rule
+from models.values import Detection, Text, alert_id
+
+# What a headline may name in braces; numbers come rounded.
+HEADLINE_WORDS = ("place", "value", "expected", "ratio", "percent", "unit")
+
+
+def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str) -> Text:
+    """The headline of a rule filled with what was seen.
+
+    ``{value}`` and ``{expected}`` are rounded to three figures, ``{ratio}`` is value / expected, ``{percent}`` the
+    occupancy in per cent; what is not known reads "?".
+    """
+    value, expected = columns.get("value"), columns.get("expected")
+    occupancy = columns.get("occupancy")
+    words = {
+        "value": _figure(value),
+        "expected": _figure(expected),
+        "ratio": f"{value / expected:.1f}" if value is not None and expected else "?",
+        "percent": f"{100 * occupancy:.0f}" if occupancy is not None else "?",
+        "unit": "" if unit == "1" else unit,
+    }
+    return Text(
+        en=template.en.format(place=place.en, **words).strip(), zh=template.zh.format(place=place.zh, **words).strip()
+    )
+
+
+def _figure(number: float | None) -> str:
+    if number is None:
+        return "?"
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def from_change(
+    rule: Rule,
+    change: Change,
+    place: Place,
+    place_kind: Literal["zone", "asset"],
+    columns: Mapping[str, Any],
+    unit: str,
+    exercise: bool,
+) -> Detection:
+    """The detection of ``rule`` at ``place``; ``columns`` is the row of the frame that made it."""
+    return Detection(
+        id=alert_id(rule.pack, rule.name, place.id, change.onset),
+        pack=rule.pack,
+        rule=rule.name,
+        place=place.id,
+        place_kind=place_kind,
+        place_name=place.name,
+        lon=place.lon,
+        lat=place.lat,
+        district=place.district,
+        state=change.state,
+        kind=rule.kind,
+        severity=rule.severity,
+        onset=change.onset,
+        time=change.time,
+        value=columns.get("value"),
+        expected=columns.get("expected"),
+        score=columns.get("score"),
+        unit=unit,
+        headline=headline(rule.headline, place.name, columns, unit),
+        labels=dict(rule.labels),
+        exercise=exercise,
+    )

@@ -1,0 +1,120 @@
+"""Agent *city*: the shards' partials through the city's engine; zone detections out, zones and totals to the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from config import contract
+from config.site import Site
+from models import partials
+from models.batch import Malformed
+from models.city import Tick
+from models.values import to_json
+from streams import snapshots
+from streams.app import guarded, raw
+from streams.dead_letters import bury
+from streams.inbox import Inbox
+from streams.outbox import Outbox
+from streams.picture import Picture
+
+log = logging.getLogger(__name__)
+
+
+class CityAgent:
+    """Owns the one partition of partials when it is assigned to this worker."""
+
+    def __init__(self, app: Any, site: Site, picture: Picture) -> None:
+        self.site = site
+        self.city = site.city.id
+        self.picture = picture
+        self.outbox = Outbox(app)
+        self.topic = contract.PARTIALS.of(self.city)
+        self.folder = site.settings.state / "city"
+        self.owned = False
+        app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
+
+    def assigned(self, log_end: int) -> None:
+        """Take over the partials; the engine starts from its newest snapshot."""
+        if self.owned:
+            self.inbox.forget()
+            return
+        self.owned = True
+        self.engine = self.site.layouts.city_engine()
+        self.inbox = Inbox()
+        self.saved_at = time.monotonic()
+        self.saving: asyncio.Task[None] | None = None
+        saved = snapshots.newest(self.folder, below=log_end)
+        if saved is not None:
+            self.engine.restore(saved[1])
+            self.inbox.next = self.inbox.safe = saved[0]
+            log.info("city continues at offset %d", saved[0])
+
+    async def revoked(self) -> None:
+        """Let go of the partials, saving the state."""
+        if self.owned:
+            self.owned = False
+            await self.save()
+
+    async def save(self) -> None:
+        """Save the state with its offset, then acknowledge what it includes."""
+        offset = self.inbox.next
+        self.saved_at = time.monotonic()
+        if offset <= self.inbox.safe:
+            return
+        arrays = self.engine.snapshot()
+        await self.outbox.confirmed()
+        await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
+        self.inbox.saved(offset)
+
+    async def _loop(self, stream: Any) -> None:
+        stream = stream.noack()
+        async for event in stream.events():
+            if self.owned and self.inbox.take(event):
+                await guarded(self._take(event))
+
+    async def _take(self, event: Any) -> None:
+        try:
+            partial = partials.decode(event.message.value or b"")
+            if len(partial.count) != len(self.site.layouts.series):
+                raise Malformed(f"{len(partial.count)} series instead of {len(self.site.layouts.series)}")
+        except Malformed as error:
+            source = f"{self.topic}-0@{event.message.offset}"
+            body = event.message.value or b""
+            await bury(self.outbox, self.city, source, str(error), body, "application/msgpack")
+            return
+        for tick in self.engine.step(partial):
+            self._show(tick)
+            for detection in tick.detections:
+                await self.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))
+        if time.monotonic() - self.saved_at >= self.site.settings.snapshot_s and self.saving is None:
+            self.saving = asyncio.create_task(self._save_beside())
+
+    async def _save_beside(self) -> None:
+        await guarded(self.save())
+        self.saving = None
+
+    def _show(self, tick: Tick) -> None:
+        """The tick's zones to the picture, and the whole city's totals to the trend."""
+        rows: list[dict[str, Any]] = []
+        totals: dict[str, tuple[float, float | None]] = {}
+        for row in tick.frame.iter_rows(named=True):
+            series = self.site.layouts.series[row["series"]]
+            rows.append(
+                {
+                    "zone": series.place.id,
+                    "property": series.property,
+                    "value": row["value"],
+                    "expected": row["expected"],
+                    "score": row["score"],
+                    "ratio": row["ratio"],
+                    "reporting": row["reporting"],
+                    "occupancy": row["occupancy"],
+                    "density": row["density"],
+                }
+            )
+            if series.zone_kind == "city":
+                totals[series.property] = (row["value"], row["expected"])
+        self.picture.zones(tick.start + self.site.layouts.tick_ms, rows, totals)

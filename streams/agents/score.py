@@ -1,0 +1,213 @@
+"""Agent *score*: readings of a shard through its engine; detections and partials out, the picture kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from prometheus_client import Counter, Gauge, Histogram
+
+from config import contract
+from config.site import Site
+from models import batch as batches
+from models import partials
+from models.batch import Batch, Malformed
+from models.engine import COUNTS, Engine, Step
+from models.values import to_json
+from streams import snapshots
+from streams.app import guarded, raw
+from streams.dead_letters import bury
+from streams.inbox import Inbox
+from streams.outbox import Outbox
+from streams.picture import Picture
+
+log = logging.getLogger(__name__)
+TOGETHER = 64  # at most so many messages are scored in one step
+
+SCORED = Counter("citybrain_readings_scored_total", contract.METRICS["citybrain_readings_scored_total"], ["shard"])
+LAG = Gauge("citybrain_lag_messages", contract.METRICS["citybrain_lag_messages"], ["shard"])
+STEP = Histogram("citybrain_batch_seconds", contract.METRICS["citybrain_batch_seconds"])
+DETECTIONS = Counter("citybrain_detections_total", contract.METRICS["citybrain_detections_total"], ["pack", "rule"])
+
+
+class Poisoned(RuntimeError):
+    """The engine failed on a message; the worker starts again and steps over it."""
+
+
+class Shard:
+    """One shard in this worker: its engine, its inbox and outbox, where its state is saved, what to step over."""
+
+    def __init__(self, site: Site, number: int, log_end: int, outbox: Outbox) -> None:
+        self.number = number
+        self.engine: Engine = site.layouts.engine(number)
+        self.inbox = Inbox()
+        self.outbox = outbox
+        self.folder = site.settings.state / f"shard-{number}"
+        self.waiting: list[Any] = []  # events read, not yet scored
+        self.saved_at = time.monotonic()
+        self.saving: asyncio.Task[None] | None = None
+        saved = snapshots.newest(self.folder, below=log_end)
+        if saved is not None:
+            offset, arrays = saved
+            self.engine.restore(arrays)
+            self.inbox.next = self.inbox.safe = offset
+            log.info("shard %d continues at offset %d", number, offset)
+        self._poison_file = self.folder / "poison.json"
+        poison = json.loads(self._poison_file.read_text()) if self._poison_file.exists() else {}
+        self.skip: set[int] = set(poison.get("skip", []))
+        self.careful_until: int = poison.get("careful_until", -1)
+
+    def suspect(self, first: int, last: int) -> None:
+        """The engine failed on messages ``first`` to ``last``: next time one by one; a single one is stepped over."""
+        if first == last:
+            self.skip.add(first)
+        self.careful_until = max(last, self.careful_until)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._poison_file.write_text(json.dumps({"skip": sorted(self.skip), "careful_until": self.careful_until}))
+
+    async def save(self) -> None:
+        """Save the state with its offset, then acknowledge what it includes."""
+        offset = self.inbox.next
+        self.saved_at = time.monotonic()
+        if offset <= self.inbox.safe:
+            return
+        arrays = self.engine.snapshot()
+        await self.outbox.confirmed()
+        await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
+        self.inbox.saved(offset)
+
+
+class ScoreAgent:
+    """Owns the shards assigned to this worker."""
+
+    def __init__(self, app: Any, site: Site, picture: Picture) -> None:
+        self.app = app
+        self.site = site
+        self.city = site.city.id
+        self.picture = picture
+        self.shards: dict[int, Shard] = {}
+        self.topic = contract.READINGS.of(self.city)
+        app.agent(raw(app, self.topic), name="score", concurrency=1)(self._loop)
+
+    # --- partitions -------------------------------------------------------------------------------------------
+
+    def assigned(self, shards: dict[int, int]) -> None:
+        """Take over these shards (number → the log's end); what was read ahead of those held comes again."""
+        for number, end in sorted(shards.items()):
+            held = self.shards.get(number)
+            if held is not None:
+                held.inbox.forget()
+                held.waiting.clear()
+                continue
+            shard = self.shards[number] = Shard(self.site, number, end, Outbox(self.app))
+            engine = shard.engine
+            self.picture.show_shard(number, engine.value, engine.score, engine.time, _counter(engine))
+
+    async def revoked(self, shards: set[int]) -> None:
+        """Let go of these shards, saving their state so that the next worker need not repeat much."""
+        for number in sorted(shards & set(self.shards)):
+            shard = self.shards.pop(number)
+            self.picture.hide_shard(number)
+            await self._saved(shard)
+
+    async def save_all(self) -> None:
+        """Save every shard, as before leaving."""
+        for shard in self.shards.values():
+            await self._saved(shard)
+
+    async def _saved(self, shard: Shard) -> None:
+        if shard.saving is not None:
+            await shard.saving
+        await shard.save()
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    async def _loop(self, stream: Any) -> None:
+        stream = stream.noack()
+        waiting = 0
+        async for event in stream.events():
+            shard = self.shards.get(event.message.partition)
+            if shard is None:
+                continue  # just revoked: its new owner reads it
+            shard.waiting.append(event)
+            waiting += 1
+            if waiting >= TOGETHER or stream.channel.empty():
+                waiting = 0
+                for each in list(self.shards.values()):
+                    if each.waiting:
+                        await guarded(self._score(each))
+
+    async def _score(self, shard: Shard) -> None:
+        events = [event for event in shard.waiting if shard.inbox.take(event)]
+        shard.waiting.clear()
+        if not events:
+            return
+        good, letters = self._read(shard, events)
+        careful = events[0].message.offset <= shard.careful_until
+        steps = [self._step(shard, run) for run in ([[one] for one in good] if careful else [good]) if run]
+        for event, reason in letters:
+            source = f"{self.topic}-{shard.number}@{event.message.offset}"
+            await bury(shard.outbox, self.city, source, reason, event.message.value or b"", "application/msgpack")
+        shard.inbox.lighten()
+        for batch, step in steps:
+            await self._tell(shard, batch, step)
+        LAG.labels(shard.number).set(max(0, (self.app.consumer.highwater(events[-1].message.tp) or 0) - shard.inbox.next))
+        if time.monotonic() - shard.saved_at >= self.site.settings.snapshot_s and shard.saving is None:
+            shard.saving = asyncio.create_task(self._save_beside(shard))
+
+    async def _save_beside(self, shard: Shard) -> None:
+        await guarded(shard.save())
+        shard.saving = None
+
+    def _read(self, shard: Shard, events: list[Any]) -> tuple[list[tuple[int, Batch]], list[tuple[Any, str]]]:
+        """The batches of the messages with their offsets, and the messages that are none, with why."""
+        good: list[tuple[int, Batch]] = []
+        letters: list[tuple[Any, str]] = []
+        for event in events:
+            offset = event.message.offset
+            if offset in shard.skip:
+                letters.append((event, "the engine failed on this message; it was stepped over"))
+                continue
+            try:
+                good.append((offset, batches.decode(event.message.value or b"")))
+            except Malformed as error:
+                letters.append((event, str(error)))
+        return good, letters
+
+    def _step(self, shard: Shard, run: list[tuple[int, Batch]]) -> tuple[Batch, Step]:
+        batch = batches.concat([one for _, one in run])
+        try:
+            with STEP.time():
+                step = shard.engine.step(batch)
+        except Exception as error:
+            shard.suspect(run[0][0], run[-1][0])
+            raise Poisoned(f"shard {shard.number}, messages {run[0][0]} to {run[-1][0]}: {error!r}") from error
+        SCORED.labels(shard.number).inc(len(batch) - len(step.rejects))
+        return batch, step
+
+    async def _tell(self, shard: Shard, batch: Batch, step: Step) -> None:
+        self.picture.moved(shard.number, step.touched, batch.accepted)
+        for detection in step.detections:
+            DETECTIONS.labels(detection.pack, detection.rule).inc()
+            await shard.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))
+        for partial in step.partials:
+            key = str(shard.number).encode()
+            await shard.outbox.send(contract.PARTIALS.of(self.city), key, partials.encode(partial), 0)
+        for reject in step.rejects:
+            body = msgspec.json.encode(
+                {
+                    "datastream": int(batch.datastream[reject.row]),
+                    "time": int(batch.time[reject.row]),
+                    "value": float(batch.value[reject.row]),
+                }
+            )
+            await bury(shard.outbox, self.city, batch.source, reject.reason, body)
+
+
+def _counter(engine: Engine) -> Callable[[], dict[str, int]]:
+    return lambda: dict(zip(COUNTS, engine.counts.tolist(), strict=True))

@@ -1,0 +1,112 @@
+"""The Faust application of a worker: one group of agents, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 70  # EX_SOFTWARE
+SESSION_TIMEOUT_S = 6.0  # a killed worker's partitions move after so long
+
+
+def create(name: str, kafka: str) -> Any:
+    """A Faust app of consumer group ``name`` on the brokers ``kafka`` (``host:port[,host:port]``).
+
+    At-least-once with acknowledgements of our own (streams/inbox.py); no web server, no tables, no topic creation.
+    """
+    return faust.App(
+        name,
+        broker=";".join(f"kafka://{server}" for server in kafka.split(",")),
+        store="memory://",
+        processing_guarantee="at_least_once",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=2.0,
+        broker_commit_interval=1.0,
+        broker_request_timeout=30.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        producer_acks=-1,
+        producer_max_request_size=4 * 1024 * 1024,
+        producer_linger=0.005,
+        # acknowledgements wait for snapshots, so leaving must not wait for them
+        stream_wait_empty=False,
+        stream_buffer_maxsize=1024,
+        worker_redirect_stdouts=False,
+        tracer=None,
+    )
+
+
+def raw(app: Any, *names: str) -> Any:
+    """Topics whose keys and values are taken as bytes."""
+    return app.topic(
+        *names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True
+    )
+
+
+async def run(app: Any, *, beside: list[Callable[[], Awaitable[None]]], stopping: Callable[[], Awaitable[None]]) -> int:
+    """Run ``app`` until SIGTERM, SIGINT or a crash; exit code 0, or 1 after a crash.
+
+    ``beside`` are loops that run along and must not end; ``stopping`` is awaited before the app stops, for what has
+    to be made safe while the broker can still be told.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    app.loop = loop
+    await app.start()
+    log.info("worker %s is up", app.conf.id)
+    tasks = [asyncio.ensure_future(work()) for work in beside]
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(_crash(app)), *tasks]
+    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    failed = not stop.is_set()
+    for task in done:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("worker %s fails: %r", app.conf.id, task.exception(), exc_info=task.exception())
+    for task in waits:
+        task.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+    if not failed:
+        await stopping()
+    try:
+        await asyncio.wait_for(app.stop(), 8)
+    except TimeoutError:
+        log.warning("worker %s did not stop in 8 s; what is safe is saved, so it is left", app.conf.id)
+    return 1 if failed else 0
+
+
+async def guarded(work: Awaitable[None]) -> None:
+    """Await ``work``; when it fails the process ends at once.
+
+    Faust would acknowledge the event of a failed agent and go on. Here nothing that is not safe has been acknowledged,
+    so the supervisor's restart repeats it.
+    """
+    try:
+        await work
+    except Exception as error:
+        die(f"an agent failed: {error!r}", error)
+
+
+def die(reason: str, error: BaseException | None = None) -> None:
+    """End the process now, as a crash would; what is not safe was not acknowledged and comes again."""
+    log.critical("%s; the process ends and starts again from its last saved state", reason, exc_info=error)
+    logging.shutdown()
+    os._exit(EXIT_FAILED)
+
+
+async def _crash(app: Any) -> None:
+    """Ends when the app has crashed or stopped by itself."""
+    while not (app.crashed or app._stopped.is_set()):
+        await asyncio.sleep(0.2)
+    raise RuntimeError(f"the app stopped: {app.crash_reason!r}")

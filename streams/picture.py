@@ -1,0 +1,242 @@
+"""The live picture in Redis: packed arrays, zones, alerts; written in few large pieces, announced on one channel.
+
+Everything here can be rebuilt. When Redis was away the whole picture is written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import redis.asyncio as redis
+from numpy.typing import NDArray
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from config import contract
+from models.values import Alert, Answer, to_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _ShardPicture:
+    """What of a shard is to be written: its arrays (views of the engine's), which chunks moved, since when."""
+
+    value: NDArray[np.float32]
+    score: NDArray[np.float32]
+    time: NDArray[np.int64]
+    counters: Callable[[], Mapping[str, int]]
+    dirty: NDArray[np.bool_]
+    accepted: int = 0
+    newest: int = 0
+    all: bool = True
+
+
+@dataclass(slots=True)
+class Picture:
+    """Writes the picture of one city every ``period_s``; alerts and answers at once."""
+
+    city: str
+    url: str
+    period_s: float
+    _client: Any = field(init=False)
+    _shards: dict[int, _ShardPicture] = field(default_factory=dict)
+    _zones: dict[str, Any] | None = None
+    _history: list[str] = field(default_factory=list)
+    _alerts: dict[str, Alert] = field(default_factory=dict)
+    _owns_alerts: bool = False
+    _away_since: float | None = None
+
+    def __post_init__(self) -> None:
+        # no silent retries: a broken connection must be seen, for then the whole picture is written again
+        self._client = redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+
+    # --- what the agents tell ---------------------------------------------------------------------------------
+
+    def show_shard(
+        self,
+        shard: int,
+        value: NDArray[np.float32],
+        score: NDArray[np.float32],
+        time_ms: NDArray[np.int64],
+        counters: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """From now on write this shard; the arrays are read when they are written."""
+        chunks = -(-len(value) // contract.CHUNK)
+        self._shards[shard] = _ShardPicture(value, score, time_ms, counters, np.ones(chunks, np.bool_))
+
+    def hide_shard(self, shard: int) -> None:
+        """The shard is another worker's now."""
+        self._shards.pop(shard, None)
+
+    def moved(self, shard: int, rows: NDArray[np.int32], accepted: int) -> None:
+        """The values at ``rows`` moved; ``accepted`` is when the oldest of their readings was taken (ms)."""
+        picture = self._shards.get(shard)
+        if picture is None or not len(rows):
+            return
+        picture.dirty[rows // contract.CHUNK] = True
+        picture.newest = max(picture.newest, int(picture.time[rows].max()))
+        if accepted and (not picture.accepted or accepted < picture.accepted):
+            picture.accepted = accepted
+
+    def zones(self, tick: int, rows: list[dict[str, Any]], totals: dict[str, tuple[float, float | None]]) -> None:
+        """A tick was closed: its zones, and the city's totals for the trend."""
+        self._zones = {"tick": tick, "rows": rows}
+        self._history.append(json.dumps({"tick": tick, "totals": totals}))
+        del self._history[: -contract.HISTORY_LENGTH]
+
+    def own_alerts(self, alerts: Iterable[Alert] | None) -> None:
+        """This worker keeps the alerts from now on (or no more, with None)."""
+        self._owns_alerts = alerts is not None
+        self._alerts = {alert.id: alert for alert in alerts or ()}
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write what moved, for ever; Redis away is logged once and everything is written when it is back."""
+        if self._owns_alerts:
+            await self._guarded(self._write_all_alerts())
+        while True:
+            started = time.monotonic()
+            if self._away_since is not None:
+                await self._return()
+            else:
+                await self._guarded(self._write())
+            await asyncio.sleep(max(0.01, self.period_s - (time.monotonic() - started)))
+
+    async def _guarded(self, work: Any) -> bool:
+        try:
+            await work
+        except (RedisError, OSError) as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                log.warning("the store is away (%s); the picture is written again when it is back", error)
+            return False
+        return True
+
+    async def _return(self) -> None:
+        for picture in self._shards.values():
+            picture.dirty[:] = True
+            picture.all = True
+        if await self._guarded(self._rewrite()):
+            away = time.monotonic() - (self._away_since or 0)
+            log.warning("the store is back after %.1f s; the whole picture was written", away)
+            self._away_since = None
+
+    async def _rewrite(self) -> None:
+        await self._client.ping()
+        if self._owns_alerts:
+            await self._write_all_alerts()
+        await self._write()
+        await self._client.publish(contract.changes(self.city), json.dumps({"what": "all"}))
+
+    async def _write(self) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        marks = [(shard, picture, self._queue(pipe, shard, picture)) for shard, picture in self._shards.items()]
+        zones, history = self._zones, self._history
+        if zones is not None:
+            self._zones, self._history = None, []
+            pipe.set(contract.zones(self.city), json.dumps(zones))
+            if history:
+                pipe.lpush(contract.history(self.city), *history)
+                pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
+            pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
+        if not len(pipe):
+            return
+        try:
+            await pipe.execute()
+        except (RedisError, OSError):
+            for _, picture, dirty in marks:
+                picture.dirty |= dirty
+            if self._zones is None:
+                self._zones = zones
+            self._history = history + self._history
+            raise
+
+    def _queue(self, pipe: Any, shard: int, picture: _ShardPicture) -> NDArray[np.bool_]:
+        """Put what moved of one shard into the pipeline; which chunks these were."""
+        dirty = picture.dirty.copy()
+        if not dirty.any():
+            return dirty
+        city = self.city
+        for start, end in _runs(dirty):
+            a, b = start * contract.CHUNK, min(end * contract.CHUNK, len(picture.value))
+            pipe.setrange(contract.values(city, shard), a * 4, picture.value[a:b].astype("<f4").tobytes())
+            pipe.setrange(contract.scores(city, shard), a * 4, picture.score[a:b].astype("<f4").tobytes())
+            pipe.setrange(contract.times(city, shard), a * 4, (picture.time[a:b] // 1000).astype("<u4").tobytes())
+        counters = picture.counters()
+        if counters:
+            pipe.hset(contract.counters(city), mapping={f"{name}:{shard}": value for name, value in counters.items()})
+        change = {
+            "what": "values",
+            "shard": shard,
+            "chunks": np.flatnonzero(dirty).tolist(),
+            "time": picture.newest,
+            "accepted": picture.accepted,
+        }
+        pipe.publish(contract.changes(city), json.dumps(change))
+        picture.dirty[:] = False
+        picture.accepted = 0
+        picture.all = False
+        return dirty
+
+    async def alerts(self, changed: Iterable[Alert], gone: Iterable[str], answers: Iterable[Answer]) -> None:
+        """Write changed alerts, take away old ones, leave answers; at once. Kept for later while Redis is away."""
+        changed, gone, answers = list(changed), list(gone), list(answers)
+        for alert in changed:
+            self._alerts[alert.id] = alert
+        for name in gone:
+            self._alerts.pop(name, None)
+        if self._away_since is None:
+            await self._guarded(self._write_alerts(changed, gone, answers))
+
+    async def _write_alerts(self, changed: list[Alert], gone: list[str], answers: list[Answer]) -> None:
+        pipe = self._client.pipeline(transaction=False)
+        channel = contract.changes(self.city)
+        if changed:
+            pipe.hset(contract.alerts(self.city), mapping={alert.id: to_json(alert) for alert in changed})
+        if gone:
+            pipe.hdel(contract.alerts(self.city), *gone)
+        for answer in answers:
+            pipe.set(contract.answer(self.city, answer.command), to_json(answer), ex=contract.ANSWER_TTL_S)
+        for alert in changed:
+            pipe.publish(channel, json.dumps({"what": "alert", "id": alert.id, "state": alert.state}))
+        for name in gone:
+            pipe.publish(channel, json.dumps({"what": "alert", "id": name, "state": "gone"}))
+        for answer in answers:
+            pipe.publish(channel, json.dumps({"what": "answer", "command": answer.command}))
+        if len(pipe):
+            await pipe.execute()
+
+    async def _write_all_alerts(self) -> None:
+        pipe = self._client.pipeline(transaction=True)
+        pipe.delete(contract.alerts(self.city))
+        if self._alerts:
+            pipe.hset(contract.alerts(self.city), mapping={a.id: to_json(a) for a in self._alerts.values()})
+        pipe.publish(contract.changes(self.city), json.dumps({"what": "all"}))
+        await pipe.execute()
+
+    async def write_all_alerts(self) -> None:
+        """Write all alerts anew, as after taking them over from another worker."""
+        if self._away_since is None:
+            await self._guarded(self._write_all_alerts())
+
+    async def close(self) -> None:
+        """Write what is left and let go of the connection."""
+        if self._away_since is None:
+            await self._guarded(self._write())
+        await self._client.aclose()
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The runs of True in ``mask`` as (start, end)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
