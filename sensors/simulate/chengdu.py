@@ -1,0 +1,202 @@
+"""The whole of Chengdu, simulated: what every sensor would say at any moment.
+
+``City.values`` is a pure function of (seed, datastream, time): the same reading whatever was asked before, in
+whatever order and batch. Counts follow ``crowd``, water and weather ``weather``; sensors fail as in ``faults``;
+what is injected is in ``incidents``, and ``truth`` writes it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.register import Register
+from models.batch import Batch, batch
+from models.calendar import Calendar
+from sensors.simulate.crowd import crowd
+from sensors.simulate.faults import DAILY_SHARE, SILENT, SPIKES, STUCK, ZERO, faults
+from sensors.simulate.incidents import CROWDED, Incident, Timetable
+from sensors.simulate.places import metres_between
+from sensors.simulate.schedule import phases
+from sensors.simulate.weather import weather
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+UNKNOWN, PEOPLE, LEVEL, RAIN, WIND, DUST = range(6)
+KNOWN: Final = {
+    ("camera", "people"): PEOPLE,
+    ("gate", "visitors"): PEOPLE,
+    ("gauge", "water_level"): LEVEL,
+    ("rain", "rainfall"): RAIN,
+    ("wind", "wind_speed"): WIND,
+    ("air", "pm25"): DUST,
+}
+_SPIKE: Final = {PEOPLE: 400.0, LEVEL: 1.2, RAIN: 120.0, WIND: 38.0, DUST: 600.0}  # what a failing sensor shows
+_CLOUDBURST_MM_H: Final = 60.0  # over a ponding incident
+_CHUNK: Final = 32_768  # values at a time: what fits the cache
+_EDGE: Final = 0.25  # outer share of an incident's radius over which it fades
+
+
+class City:
+    """What the sensors of a registered city say.
+
+    ``gateway``: (datastreams,) number of the gateway behind which each stands, for incidents of kind
+    silent-gateway; None when no gateway falls silent. ``fault_share``: of the datastreams that fail on a day.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        seed: int,
+        calendar: Calendar,
+        timetable: Timetable | None = None,
+        gateway: NDArray[np.integer] | None = None,
+        fault_share: float = DAILY_SHARE,
+    ) -> None:
+        frame = register.frame
+        self.register = register
+        self.timetable = timetable or Timetable()
+        self.gateway = gateway
+        self.lon, self.lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
+        pairs = zip(frame["kind"], frame["property"], strict=True)
+        self.part = np.array([KNOWN.get(pair, UNKNOWN) for pair in pairs], np.uint8)
+        self.faults = faults(seed, len(register), fault_share)
+        is_people, is_weather = self.part == PEOPLE, self.part > PEOPLE
+        self._place = np.where(is_people, np.cumsum(is_people), np.cumsum(is_weather)) - 1
+        gate = (frame["kind"] == "gate").to_numpy()[is_people]
+        names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
+        self.crowd = crowd(seed, calendar, gate, self.lon[is_people], self.lat[is_people], district[is_people])
+        self.weather = weather(seed, calendar, self.lon[is_weather], self.lat[is_weather])
+        self._reached: dict[Incident, Floats] = {}
+
+    def values(self, rows: NDArray[np.integer], time_ms: NDArray[np.integer] | int) -> Floats:
+        """The value of each datastream in ``rows`` at each time; NaN where the sensor is silent or unknown."""
+        rows = np.asarray(rows, np.int64)
+        times = np.broadcast_to(np.asarray(time_ms, np.int64), rows.shape)
+        out = np.empty(len(rows))
+        for first in range(0, len(rows), _CHUNK):
+            part = slice(first, first + _CHUNK)
+            out[part] = self._reported(rows[part], times[part])
+        return out
+
+    def reach(self, incident: Incident) -> Floats:
+        """(datastreams,): how much of ``incident`` each datastream feels, 0 to 1, by place and kind."""
+        known = self._reached.get(incident)
+        if known is None:
+            if len(self._reached) > 64:
+                self._reached.clear()
+            known = self._reached[incident] = self._felt(incident)
+        return known
+
+    def _felt(self, incident: Incident) -> Floats:
+        if incident.kind == "silent-gateway":
+            none = np.zeros(len(self.part))
+            return none if self.gateway is None else (self.gateway == incident.gateway).astype(np.float64)
+        kinds = np.isin(self.part, (LEVEL, RAIN) if incident.kind == "ponding" else (PEOPLE,))
+        apart = np.where(kinds, metres_between(self.lon, self.lat, incident.lon, incident.lat), np.inf)
+        felt = np.zeros(len(apart))
+        if len(apart) and np.isfinite(apart.min()):
+            felt[apart.argmin()] = 1.0  # the nearest sensor always sees it
+        if incident.radius_m > 0:
+            felt = np.maximum(felt, np.clip((1.0 - apart / incident.radius_m) / _EDGE, 0.0, 1.0))
+        return (felt > 0).astype(np.float64) if incident.kind == "stuck-cameras" else felt
+
+    def _reported(self, rows: Ints, times: Ints) -> Floats:
+        """What the sensors send: the true value, or what their faults make of it."""
+        active = self.timetable.between(int(times.min()), int(times.max()) + 1)
+        out = self._true(rows, times, active)
+        for incident in active:
+            if incident.kind in ("stuck-cameras", "silent-gateway"):
+                self._broken(out, rows, times, incident)
+        self._failed(out, rows, times)
+        return out
+
+    def _true(self, rows: Ints, times: Ints, active: tuple[Incident, ...]) -> Floats:
+        """What happens in the city at each place, as a sound sensor would measure it."""
+        out = np.full(len(rows), np.nan)
+        part = self.part[rows]
+        crowded = [one for one in active if one.kind in CROWDED]
+        flooded = [one for one in active if one.kind == "ponding"]
+        for kind in np.unique(part[part != UNKNOWN]):
+            at = slice(None) if len(part) and (part == kind).all() else np.flatnonzero(part == kind)
+            row, time = rows[at], times[at]
+            if kind == PEOPLE:
+                out[at] = self._people(row, time, crowded)
+            else:
+                out[at] = self._measured(int(kind), row, time, flooded)
+        return out
+
+    def _people(self, rows: Ints, times: Ints, crowded: list[Incident]) -> Floats:
+        place = self._place[rows]
+        rate = self.crowd.rate(place, times)
+        if crowded:
+            extra = sum(self.reach(one)[rows] * one.strength(times) * (one.factor - 1.0) for one in crowded)
+            rate = self.crowd.surged(place, rate, np.asarray(extra))
+        return self.crowd.count(place, times, rate)
+
+    def _measured(self, kind: int, rows: Ints, times: Ints, flooded: list[Incident]) -> Floats:
+        place = self._place[rows]
+        felt = [self.reach(one)[rows] * one.strength(times) for one in flooded]
+        if kind == LEVEL:
+            metres = sum((part * one.factor for part, one in zip(felt, flooded, strict=True)), np.zeros(len(rows)))
+            return self.weather.level(place, times, metres)
+        if kind == RAIN:
+            return np.round(self.weather.rain(place, times) + _CLOUDBURST_MM_H * sum(felt, np.zeros(len(rows))), 1)
+        return self.weather.wind(place, times) if kind == WIND else self.weather.dust(place, times)
+
+    def _broken(self, out: Floats, rows: Ints, times: Ints, incident: Incident) -> None:
+        """Readings under a stuck or silent incident, in place."""
+        hit = np.flatnonzero((self.reach(incident)[rows] > 0) & (incident.strength(times) > 0))
+        if incident.kind == "silent-gateway":
+            out[hit] = np.nan
+        elif len(hit):
+            out[hit] = self._at(rows[hit], np.full(len(hit), incident.start_ms))
+
+    def _failed(self, out: Floats, rows: Ints, times: Ints) -> None:
+        """Readings of sensors with a fault, in place."""
+        suspect = self.faults.suspects(rows, times)
+        if not len(suspect):
+            return
+        row, time = rows[suspect], times[suspect]
+        window = self.faults.windows(row, time // 86_400_000)
+        kind = window.at(time)
+        out[suspect[kind == SILENT]] = np.nan
+        out[suspect[kind == ZERO]] *= 0.0  # a silent gateway stays silent
+        spikes = (kind == SPIKES) & self.faults.spiking(row, time)
+        out[suspect[spikes]] = np.where(np.isnan(out[suspect[spikes]]), np.nan, self._spike(row[spikes]))
+        stuck = np.flatnonzero((kind == STUCK) & ~np.isnan(out[suspect]))
+        if len(stuck):
+            out[suspect[stuck]] = self._at(row[stuck], window.start_ms[stuck])
+
+    def _at(self, rows: Ints, times: Ints) -> Floats:
+        """The true values at other times than those asked for: what a stuck sensor repeats."""
+        return self._true(rows, times, self.timetable.between(int(times.min()), int(times.max()) + 1))
+
+    def _spike(self, rows: Ints) -> Floats:
+        """A value far off, but within what the register takes."""
+        shown = np.array([_SPIKE.get(int(kind), np.nan) for kind in self.part[rows]], np.float64)
+        return np.minimum(shown, self.register.high[rows])
+
+
+def history(city: City, end_ms: int, days: float = 7, step_s: int = 3600) -> Iterator[Batch]:
+    """Readings of the last ``days`` before ``end_ms``, each datastream once a step: to warm up detectors.
+
+    One batch a step and shard, in time order per shard; silent sensors are left out.
+    """
+    register = city.register
+    cadence = np.maximum(register.frame["cadence_s"].to_numpy() * 1000, 1).astype(np.int64)
+    phase = phases(np.arange(len(register)), cadence)
+    shards = [
+        members[np.argsort(phase[members], kind="stable")] for members in map(register.members, range(register.shards))
+    ]
+    steps = int(days * 86_400 // step_s)
+    for start in range(end_ms - steps * step_s * 1000, end_ms, step_s * 1000):
+        for rows in shards:
+            times = start + phase[rows]
+            value = city.values(rows, times)
+            known = ~np.isnan(value)
+            yield batch(rows[known], times[known], value[known], source="history", accepted=start)
