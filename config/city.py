@@ -1,0 +1,270 @@
+"""A city as declared in its pack, ``config/cities/<city>/``: time, shards, view, zones, depots.
+
+A new city is a folder with a ``city.yaml`` and the files it names; docs/cities.md lists every key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import numpy as np
+import polars as pl
+import yaml
+
+from config.city_assets import read_assets
+from config.city_calendar import CalendarError, calendar
+from config.city_layers import CityError, Zone, number, read_layer, read_rows
+from geo.crs import Crs, CrsError, Metric, convert
+from geo.repair import Repair
+from geo.zones import Zones, zones
+from models.calendar import Calendar
+from models.values import Text
+
+__all__ = ["Box", "City", "CityError", "Depot", "View", "Zone", "cities", "duration_ms", "load", "read"]
+
+FOLDER = Path(__file__).parent / "cities"
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rectangle in WGS-84 degrees."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def holds(self, lon: Any, lat: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which points lie in it, edges included."""
+        x, y = np.asarray(lon), np.asarray(lat)
+        return np.asarray((x >= self.west) & (x <= self.east) & (y >= self.south) & (y <= self.north))
+
+
+class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the wall shows: the ``core`` of the city by default, the ``whole`` when it zooms out."""
+
+    centre: tuple[float, float]  # lon/lat
+    core: Box
+    whole: Box
+
+
+@dataclass(frozen=True)
+class Depot:
+    """Where units wait: ``units`` of one kind with the same skills."""
+
+    id: str
+    name: Text
+    kind: str  # pump, patrol, ambulance …
+    lon: float
+    lat: float
+    units: int
+    skills: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class City:
+    """A city pack, loaded and checked. Zones are in a fixed order, districts first: a zone's row is its integer."""
+
+    id: str
+    folder: Path
+    name: Text
+    timezone: str
+    calendar: Calendar
+    metric: Metric
+    shards: int
+    tick_ms: int
+    lateness_ms: int
+    view: View
+    zones: tuple[Zone, ...]
+    depots: tuple[Depot, ...]
+    repairs: tuple[Repair, ...]  # what was wrong with zones as given; for `citybrain doctor`
+    asset_file: Path | None = None
+    asset_crs: Crs = "wgs84"
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Row of each zone id."""
+        return {zone.id: row for row, zone in enumerate(self.zones)}
+
+    @property
+    def districts(self) -> tuple[Zone, ...]:
+        """The zones of kind district, which together are the city."""
+        return tuple(zone for zone in self.zones if zone.kind == "district")
+
+    @cached_property
+    def geo(self) -> Zones:
+        """The zones as geometry; rows as in ``zones``."""
+        shapes = [zone.polygon for zone in self.zones]
+        return zones([zone.id for zone in self.zones], shapes, [zone.kind == "district" for zone in self.zones])
+
+    def assets(self) -> pl.DataFrame:
+        """The pack's own asset register (docs/cities.md), WGS-84; empty when the pack has none."""
+        return read_assets(self.asset_file, self.asset_crs)
+
+
+def cities(folder: Path = FOLDER) -> list[str]:
+    """Ids of the cities that have a pack."""
+    return sorted(path.parent.name for path in folder.glob("*/city.yaml"))
+
+
+def load(name: str, folder: Path = FOLDER) -> City:
+    """The city ``name``; raises ``CityError`` naming file and key of what is missing or wrong."""
+    if name not in cities(folder):
+        raise CityError(f"city {name!r} has no pack in {folder}; there are: {', '.join(cities(folder)) or 'none'}")
+    return read(folder / name)
+
+
+def read(folder: Path) -> City:
+    """The city pack in ``folder``, wherever it lies."""
+    path = folder / "city.yaml"
+    declared = _read(path)
+    metric = _metric(path, declared.metric_epsg)
+    found, repairs = _zones(folder, declared, metric)
+    try:
+        ZoneInfo(declared.timezone)
+        days = calendar(declared.timezone, _calendar_file(folder, declared.calendar))
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        key = "calendar" if isinstance(error, CalendarError) else "timezone"
+        raise CityError(f"{path}: {key}: {error}") from error
+    return City(
+        id=folder.name,
+        folder=folder,
+        name=declared.name,
+        timezone=declared.timezone,
+        calendar=days,
+        metric=metric,
+        shards=declared.shards,
+        tick_ms=duration_ms(declared.tick, f"{path}: tick"),
+        lateness_ms=duration_ms(declared.lateness, f"{path}: lateness"),
+        view=declared.view,
+        zones=found,
+        depots=_depots(folder, declared.depots),
+        repairs=repairs,
+        asset_file=folder / declared.assets.file if declared.assets else None,
+        asset_crs=declared.assets.crs if declared.assets else "wgs84",
+    )
+
+
+def duration_ms(text: str, key: str) -> int:
+    """A duration such as ``250ms``, ``5s``, ``2m``, ``1h`` in milliseconds; above zero."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text.strip())
+    value = round(float(match[1]) * UNITS_MS[match[2]]) if match else 0
+    if value <= 0:
+        raise CityError(f"{key}: {text!r} is no duration above zero; write it as 250ms, 5s, 2m, 1h or 1d")
+    return value
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of the pack and the coordinate system its positions are in."""
+
+    file: str
+    crs: Crs
+
+
+class _Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    file: str
+    kind: str
+    crs: Crs
+
+
+class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``city.yaml`` as written."""
+
+    name: Text
+    timezone: str
+    metric_epsg: int
+    shards: int
+    tick: str
+    lateness: str
+    view: View
+    layers: list[_Layer]
+    calendar: str | None = None
+    depots: _File | None = None
+    assets: _File | None = None
+
+
+def _read(path: Path) -> _Pack:
+    try:
+        pack = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), _Pack)
+    except FileNotFoundError as error:
+        raise CityError(f"{path}: the file is missing; a city pack begins with it (docs/cities.md)") from error
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise CityError(f"{path}: {error}") from error
+    if not 1 <= pack.shards <= 1024:
+        raise CityError(f"{path}: shards: {pack.shards} is outside 1..1024")
+    for key, box in (("core", pack.view.core), ("whole", pack.view.whole)):
+        if not (-180 <= box.west < box.east <= 180 and -90 <= box.south < box.north <= 90):
+            raise CityError(f"{path}: view.{key}: {box} is no box in degrees with west < east and south < north")
+    return pack
+
+
+def _metric(path: Path, epsg: int) -> Metric:
+    try:
+        return Metric(epsg).check()
+    except CrsError as error:
+        raise CityError(f"{path}: metric_epsg: {error}") from error
+
+
+def _calendar_file(folder: Path, name: str | None) -> Path | None:
+    """A calendar of the pack's own, or the shared one of that name."""
+    if name is None:
+        return None
+    own = folder / f"{name}.yaml"
+    return own if own.exists() else FOLDER / "calendars" / f"{name}.yaml"
+
+
+def _zones(folder: Path, declared: _Pack, metric: Metric) -> tuple[tuple[Zone, ...], tuple[Repair, ...]]:
+    found: list[Zone] = []
+    report: list[Repair] = []
+    for layer in declared.layers:
+        more, notes = read_layer(folder / layer.file, layer.kind, layer.crs, metric)
+        found += more
+        report += notes
+    found.sort(key=lambda zone: zone.kind != "district")  # stable: districts first, else as written
+    _once(folder, "id", [zone.id for zone in found])
+    _once(folder, "adcode", [zone.adcode for zone in found if zone.kind == "district" and zone.adcode])
+    if not any(zone.kind == "district" for zone in found):
+        raise CityError(f"{folder / 'city.yaml'}: layers: no zone of kind district; a city needs at least one")
+    return _in_districts(found), tuple(report)
+
+
+def _in_districts(found: Sequence[Zone]) -> tuple[Zone, ...]:
+    """The zones with the district of each label."""
+    districts = [zone for zone in found if zone.kind == "district"]
+    where = zones([zone.id for zone in districts], [zone.polygon for zone in districts])
+    rows = where.districts([zone.lon for zone in found], [zone.lat for zone in found])
+    return tuple(
+        replace(zone, district=where.ids[row] if row >= 0 else "") for zone, row in zip(found, rows, strict=True)
+    )
+
+
+def _once(folder: Path, key: str, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise CityError(f"{folder / 'city.yaml'}: layers: {key} {', '.join(twice)} occurs more than once")
+
+
+def _depots(folder: Path, declared: _File | None) -> tuple[Depot, ...]:
+    if declared is None:
+        return ()
+    path = folder / declared.file
+    found = []
+    for key, row in read_rows(path, ("id", "name_en", "name_zh", "kind", "lon", "lat", "units", "skills")):
+        lon, lat, units = (number(path, key, row, name) for name in ("lon", "lat", "units"))
+        if lon is None or lat is None or units is None or units < 1:
+            raise CityError(f"{path}: {key}: lon, lat and units (at least 1) must be given")
+        if not -90 <= lat <= 90 or not -180 <= lon <= 180:
+            raise CityError(f"{path}: {key}: lon {lon:g}, lat {lat:g} is no place on earth; are they swapped?")
+        x, y = convert(lon, lat, declared.crs, "wgs84")
+        name = Text(en=row["name_en"], zh=row["name_zh"])
+        skills = tuple(row["skills"].split())
+        found.append(Depot(row["id"], name, row["kind"], float(x), float(y), int(units), skills))
+    return tuple(found)
