@@ -27,10 +27,9 @@ class Calendar:
 
     def local(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Local wall time in ms since 1970-01-01 00:00 local; shape as given."""
-        if len(self.offset_ms) == 1:
-            return time_ms + self.offset_ms[0]
-        at = np.searchsorted(self.transition_ms, time_ms, side="right") - 1
-        return time_ms + self.offset_ms[np.maximum(at, 0)]
+        at = np.maximum(np.searchsorted(self.transition_ms, time_ms, side="right") - 1, 0)
+        local: NDArray[np.int64] = time_ms + self.offset_ms[at]
+        return local
 
     def day_kind(self, local_ms: NDArray[np.int64]) -> NDArray[np.uint8]:
         """WORKDAY, WEEKEND or HOLIDAY of each local time; shape as given."""

@@ -21,6 +21,7 @@ from models.calendar import Calendar
 from models.detections import from_change
 from models.layout import ShardLayout
 from models.partials import FIELDS, Partial
+from models.placement import Placement
 from models.rules import Change, Conditions, Rule
 from models.values import Detection
 
@@ -59,9 +60,7 @@ class Engine:
         self.calendar = calendar
         self.conditions = Conditions([rule for rule in rules if rule.reads == "datastreams"])
         n = len(layout)
-        size = int(layout.members[-1]) + 1 if n else 0
-        self._local = np.full(size, -1, np.int32)
-        self._local[layout.members] = np.arange(n, dtype=np.int32)
+        self._placement = Placement(layout)
         self._row = np.zeros(n, np.int32)  # row within its group
         self._detector_states = []
         for number, group in enumerate(layout.groups):
@@ -85,18 +84,16 @@ class Engine:
 
     def step(self, batch: Batch) -> Step:
         """Take a batch of this shard's readings, in order; what it gave."""
-        local, rejects = self._place(batch)
-        rows, time, value = local, batch.time, batch.value
-        kept = None
+        rows, time, value, flags = self._placement.rows(batch), batch.time, batch.value, batch.flags
+        kept, rejects = None, self._rejects(batch, rows)
         if rejects:
-            kept = np.flatnonzero(local >= 0)
-            rows, time, value = local[kept], time[kept], value[kept]
+            kept = np.flatnonzero(rows >= 0)
+            rows, time, value, flags = rows[kept], time[kept], value[kept], flags[kept]
         status = admission.admit(self.recent, rows, time)
         fresh = np.flatnonzero(status == admission.FRESH)
         score = np.full(len(rows), np.nan, np.float32)
         expected = np.full(len(rows), np.nan, np.float32)
         detections: list[Detection] = []
-        flags = batch.flags if kept is None else batch.flags[kept]
         if len(fresh):
             self._detect(rows, time, value, flags, fresh, score, expected, detections)
         partials = self._sum(rows, time, value, expected, status, batch.accepted)
@@ -108,27 +105,13 @@ class Engine:
             score = whole
         return Step(score, touched, tuple(detections), tuple(partials), tuple(rejects))
 
-    def _place(self, batch: Batch) -> tuple[NDArray[np.int32], list[Reject]]:
-        """The layout's row of each reading, -1 for what cannot be used, and why."""
-        ds = batch.datastream
-        inside = (ds >= 0) & (ds < len(self._local))
-        local = self._local[np.where(inside, ds, 0)] if len(self._local) else np.full(len(ds), -1, np.int32)
-        sound = inside & (local >= 0)
-        safe = np.where(sound, local, 0)
-        with np.errstate(invalid="ignore"):
-            valid = sound & (batch.value >= self.layout.low[safe]) & (batch.value <= self.layout.high[safe])
-        if valid.all():
-            return local, []
-        rejects = [self._reject(batch, int(row), bool(sound[row])) for row in np.flatnonzero(~valid)]
-        return np.where(valid, local, -1).astype(np.int32), rejects
-
-    def _reject(self, batch: Batch, row: int, known: bool) -> Reject:
-        ds, value = int(batch.datastream[row]), float(batch.value[row])
-        if not known:
-            return Reject(row, f"datastream {ds} is not in shard {self.layout.shard}; send it to the gateway instead")
-        at = self._local[ds]
-        low, high = self.layout.low[at], self.layout.high[at]
-        return Reject(row, f"value {value} of datastream {ds} is outside its range {low:g} to {high:g}")
+    def _rejects(self, batch: Batch, rows: NDArray[np.int32]) -> list[Reject]:
+        if not len(rows) or rows.min() >= 0:
+            return []
+        return [
+            Reject(row, self._placement.reason(int(batch.datastream[row]), float(batch.value[row])))
+            for row in np.flatnonzero(rows < 0).tolist()
+        ]
 
     def _detect(
         self,

@@ -27,7 +27,7 @@ def write(folder: Path, offset: int, arrays: Arrays) -> None:
     path = folder / f"{offset:020d}.npz"
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]  # the stub takes the keyword for a file
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)

@@ -34,6 +34,8 @@ class CityAgent:
         self.topic = contract.PARTIALS.of(self.city)
         self.folder = site.settings.state / "city"
         self.owned = False
+        self.inbox = Inbox()
+        self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
         app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
 
     def assigned(self, log_end: int) -> None:
@@ -60,20 +62,24 @@ class CityAgent:
 
     async def save(self) -> None:
         """Save the state with its offset, then acknowledge what it includes."""
-        offset = self.inbox.next
-        self.saved_at = time.monotonic()
-        if offset <= self.inbox.safe:
-            return
-        arrays = self.engine.snapshot()
-        await self.outbox.confirmed()
+        async with self.turn:
+            offset = self.inbox.next
+            self.saved_at = time.monotonic()
+            if offset <= self.inbox.safe:
+                return
+            arrays = self.engine.snapshot()
+            await self.outbox.confirmed()
         await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
         self.inbox.saved(offset)
 
     async def _loop(self, stream: Any) -> None:
         stream = stream.noack()
         async for event in stream.events():
-            if self.owned and self.inbox.take(event):
-                await guarded(self._take(event))
+            if not self.owned:
+                continue
+            async with self.turn:
+                if self.inbox.take(event):
+                    await guarded(self._take(event))
 
     async def _take(self, event: Any) -> None:
         try:

@@ -51,6 +51,7 @@ class Shard:
         self.waiting: list[Any] = []  # events read, not yet scored
         self.saved_at = time.monotonic()
         self.saving: asyncio.Task[None] | None = None
+        self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
         saved = snapshots.newest(self.folder, below=log_end)
         if saved is not None:
             offset, arrays = saved
@@ -72,12 +73,13 @@ class Shard:
 
     async def save(self) -> None:
         """Save the state with its offset, then acknowledge what it includes."""
-        offset = self.inbox.next
-        self.saved_at = time.monotonic()
-        if offset <= self.inbox.safe:
-            return
-        arrays = self.engine.snapshot()
-        await self.outbox.confirmed()
+        async with self.turn:
+            offset = self.inbox.next
+            self.saved_at = time.monotonic()
+            if offset <= self.inbox.safe:
+                return
+            arrays = self.engine.snapshot()
+            await self.outbox.confirmed()
         await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
         self.inbox.saved(offset)
 
@@ -140,7 +142,8 @@ class ScoreAgent:
                 waiting = 0
                 for each in list(self.shards.values()):
                     if each.waiting:
-                        await guarded(self._score(each))
+                        async with each.turn:
+                            await guarded(self._score(each))
 
     async def _score(self, shard: Shard) -> None:
         events = [event for event in shard.waiting if shard.inbox.take(event)]

@@ -1,0 +1,100 @@
+"""The two processes of this room: the worker (agents score, city, alerts) and the archive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import start_http_server
+
+from config import contract
+from config.site import Site
+from streams import app as apps
+from streams.agents.alerts import AlertsAgent
+from streams.agents.archive import ArchiveAgent
+from streams.agents.city import CityAgent
+from streams.agents.score import ScoreAgent
+from streams.picture import Picture
+from streams.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+
+async def log_ends(kafka: str, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The end offset of each (topic, partition)."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(*one) for one in partitions])
+    finally:
+        await consumer.stop()
+    return {(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+
+async def run_worker(site: Site, kafka: str, redis: str) -> int:
+    """Score, sum up and keep alerts until told to stop; the exit code."""
+    city = site.city.id
+    app = apps.create(f"{city}-worker", kafka)
+    picture = Picture(city, redis, site.settings.picture_ms / 1000)
+    score = ScoreAgent(app, site, picture)
+    sums = CityAgent(app, site, picture)
+    alerts = AlertsAgent(app, site, picture, kafka)
+    readings, partials, detections = (
+        topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS)
+    )
+    dog = Watchdog(app, lambda: {(readings, n): shard.inbox.next for n, shard in score.shards.items()})
+
+    async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
+        await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
+
+    async def take_over(mine: set[tuple[str, int]]) -> None:
+        ends = await log_ends(kafka, sorted(mine))
+        score.assigned({partition: ends[topic, partition] for topic, partition in mine if topic == readings})
+        if (partials, 0) in mine:
+            sums.assigned(ends[partials, 0])
+        if (detections, 0) in mine:
+            await alerts.assigned()
+
+    async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:
+        await apps.guarded(let_go({(tp.topic, tp.partition) for tp in partitions}))
+
+    async def let_go(lost: set[tuple[str, int]]) -> None:
+        await score.revoked({partition for topic, partition in lost if topic == readings})
+        if (partials, 0) in lost:
+            await sums.revoked()
+        if (detections, 0) in lost:
+            await alerts.revoked()
+
+    async def leave() -> None:
+        await asyncio.gather(score.save_all(), sums.save())
+        await picture.close()
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    _metrics(site)
+    return await apps.run(app, beside=[picture.run, alerts.clock, dog.run], stopping=leave)
+
+
+async def run_archive(site: Site, kafka: str) -> int:
+    """Archive every topic until told to stop; the exit code."""
+    app = apps.create(f"{site.city.id}-archive", kafka)
+    archive = ArchiveAgent(app, site)
+    dog = Watchdog(app, lambda: {key: at.inbox.next for key, at in archive.partitions.items()})
+
+    async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
+        await apps.guarded(archive.assigned({(tp.topic, tp.partition) for tp in partitions}))
+
+    async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:
+        await apps.guarded(archive.revoked({(tp.topic, tp.partition) for tp in partitions}))
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    _metrics(site)
+    return await apps.run(app, beside=[archive.clock, dog.run], stopping=archive.flush_all)
+
+
+def _metrics(site: Site) -> None:
+    if site.settings.metrics_port:
+        start_http_server(site.settings.metrics_port, site.settings.host)
