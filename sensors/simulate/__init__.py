@@ -1,0 +1,1 @@
+"""Input for cities: a whole city simulated, and a real one replayed."""

@@ -7,6 +7,7 @@ and is always the same.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 _LOW_16 = np.uint64(0xFFFF)
+_BELL = 3.0**0.5  # four uniform parts have a variance of 4/12
 _SMALL_RATE = 10.0  # below: exact inversion; above: the expansion is right to less than one count
 
 
@@ -32,14 +34,14 @@ def mixed(bits: Bits) -> Bits:
     return bits
 
 
-def keys(seed: int, stream: str, numbers: NDArray[np.integer]) -> Bits:
+def keys(seed: int, stream: str, numbers: NDArray[np.integer[Any]]) -> Bits:
     """One key for each of ``numbers`` (datastreams, districts, days), unlike that of any other stream or seed."""
     name = hashlib.blake2b(f"{seed}|{stream}".encode(), digest_size=8).digest()
     start = np.uint64(int.from_bytes(name, "little"))
     return mixed(mixed(numbers.astype(np.uint64) * _GOLDEN + start) + _GOLDEN)
 
 
-def drawn(key: Bits, moment: NDArray[np.integer]) -> Bits:
+def drawn(key: Bits, moment: NDArray[np.integer[Any]]) -> Bits:
     """64 random bits for each key at each moment; shapes broadcast."""
     return mixed(key + moment.astype(np.uint64) * _GOLDEN)
 
@@ -60,14 +62,14 @@ def bell(bits: Bits) -> Floats:
     """Nearly normal numbers within ±3.46, cheap: the scaled sum of the four 16-bit parts (Irwin and Hall)."""
     parts = (bits & _LOW_16) + ((bits >> np.uint64(16)) & _LOW_16) + ((bits >> np.uint64(32)) & _LOW_16)
     parts += bits >> np.uint64(48)
-    return (parts.astype(np.float64) * 2.0**-16 - 2.0) * np.sqrt(3.0)
+    return np.asarray((parts.astype(np.float64) * 2.0**-16 - 2.0) * _BELL)
 
 
 def wander(key: Bits, time_ms: NDArray[np.int64], knot_ms: int) -> Floats:
     """Slow noise of unit variance: one ``bell`` number a knot, with a quarter circle between two knots."""
     knot = time_ms // knot_ms
     angle = (time_ms - knot * knot_ms) * (np.pi / 2 / knot_ms)
-    return np.cos(angle) * bell(drawn(key, knot)) + np.sin(angle) * bell(drawn(key, knot + 1))
+    return np.asarray(np.cos(angle) * bell(drawn(key, knot)) + np.sin(angle) * bell(drawn(key, knot + 1)))
 
 
 def poisson(rate: Floats, z: Floats, bits: Bits) -> Floats:

@@ -8,18 +8,21 @@ what is injected is in ``incidents``, and ``truth`` writes it down.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from config.city import City as Pack
 from config.register import Register
 from models.batch import Batch, batch
 from models.calendar import Calendar
+from sensors.simulate import estate
 from sensors.simulate.crowd import crowd
 from sensors.simulate.faults import DAILY_SHARE, SILENT, SPIKES, STUCK, ZERO, faults
-from sensors.simulate.incidents import CROWDED, Incident, Timetable
-from sensors.simulate.places import metres_between
+from sensors.simulate.incidents import CROWDED, Incident, Timetable, demo
+from sensors.simulate.places import Places, metres_between, places
 from sensors.simulate.schedule import phases
 from sensors.simulate.weather import weather
 
@@ -51,10 +54,11 @@ class City:
     def __init__(
         self,
         register: Register,
-        seed: int,
+        places: Places,
         calendar: Calendar,
+        seed: int,
         timetable: Timetable | None = None,
-        gateway: NDArray[np.integer] | None = None,
+        gateway: NDArray[np.integer[Any]] | None = None,
         fault_share: float = DAILY_SHARE,
     ) -> None:
         frame = register.frame
@@ -68,19 +72,19 @@ class City:
         is_people, is_weather = self.part == PEOPLE, self.part > PEOPLE
         self._place = np.where(is_people, np.cumsum(is_people), np.cumsum(is_weather)) - 1
         gate = (frame["kind"] == "gate").to_numpy()[is_people]
-        names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
-        self.crowd = crowd(seed, calendar, gate, self.lon[is_people], self.lat[is_people], district[is_people])
-        self.weather = weather(seed, calendar, self.lon[is_weather], self.lat[is_weather])
+        _names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
+        self.crowd = crowd(seed, calendar, places, gate, self.lon[is_people], self.lat[is_people], district[is_people])
+        self.weather = weather(seed, calendar, places.centre, self.lon[is_weather], self.lat[is_weather])
         self._reached: dict[Incident, Floats] = {}
 
-    def values(self, rows: NDArray[np.integer], time_ms: NDArray[np.integer] | int) -> Floats:
+    def values(self, rows: NDArray[np.integer[Any]], time_ms: NDArray[np.integer[Any]] | int) -> Floats:
         """The value of each datastream in ``rows`` at each time; NaN where the sensor is silent or unknown."""
-        rows = np.asarray(rows, np.int64)
-        times = np.broadcast_to(np.asarray(time_ms, np.int64), rows.shape)
-        out = np.empty(len(rows))
-        for first in range(0, len(rows), _CHUNK):
+        asked: Ints = np.asarray(rows, np.int64)
+        times = np.broadcast_to(np.asarray(time_ms, np.int64), asked.shape)
+        out = np.empty(len(asked))
+        for first in range(0, len(asked), _CHUNK):
             part = slice(first, first + _CHUNK)
-            out[part] = self._reported(rows[part], times[part])
+            out[part] = self._reported(asked[part], times[part])
         return out
 
     def reach(self, incident: Incident) -> Floats:
@@ -180,6 +184,29 @@ class City:
         """A value far off, but within what the register takes."""
         shown = np.array([_SPIKE.get(int(kind), np.nan) for kind in self.part[rows]], np.float64)
         return np.minimum(shown, self.register.high[rows])
+
+
+def assets(pack: Pack, seed: int | None = None) -> pl.DataFrame:
+    """All assets of the simulated city: asset, kind, name_en, name_zh, lon, lat; ``seed`` None: the declared one."""
+    found = places(pack)
+    return estate.assets(found, found.seed if seed is None else seed)
+
+
+def simulated(
+    pack: Pack,
+    register: Register,
+    start_ms: int,
+    gateway: NDArray[np.integer[Any]] | None = None,
+    seed: int | None = None,
+) -> City:
+    """The city of ``pack`` with the incidents of its ``feed.yaml``, counted from ``start_ms``.
+
+    ``gateway`` (datastreams,): the number of the gateway behind which each stands; None: no gateway falls silent.
+    """
+    found = places(pack)
+    seed = found.seed if seed is None else seed
+    gateways = 0 if gateway is None else int(gateway.max()) + 1
+    return City(register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway)
 
 
 def history(city: City, end_ms: int, days: float = 7, step_s: int = 3600) -> Iterator[Batch]:

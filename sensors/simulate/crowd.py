@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from sensors.simulate import chance, rhythm
-from sensors.simulate.places import CENTRE, HUBS, metres_between, nearest_hub
+from sensors.simulate.places import Places, metres_between
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,12 +50,13 @@ class Crowd:
         """The people to expect at each place and time, moods and habits included."""
         noise = MOOD_SPREAD * chance.wander(self.mood[place], time_ms, MOOD_KNOT_MS)
         noise += HABIT_SPREAD * chance.wander(self.habit[place], time_ms, HABIT_KNOT_MS)
-        return self.base[place] * rhythm.fullness(self.calendar, self.profile[place], time_ms) * np.exp(noise)
+        full = rhythm.fullness(self.calendar, self.profile[place], time_ms)
+        return np.asarray(self.base[place] * full * np.exp(noise))
 
     def surged(self, place: Ints, rate: Floats, extra: Floats) -> Floats:
         """The rate with ``extra`` times the people more; at quiet hours measured by the daytime's."""
         daytime = QUIET_SHARE * self.base[place] * rhythm.DAYTIME[self.profile[place]]
-        return rate + extra * np.maximum(rate, daytime)
+        return np.asarray(rate + extra * np.maximum(rate, daytime))
 
     def count(self, place: Ints, time_ms: Ints, rate: Floats) -> Floats:
         """Whole people at each place and time, about ``rate``."""
@@ -65,19 +66,22 @@ class Crowd:
         return np.minimum(chance.poisson(mixed, z, bits), self.capacity[place])
 
 
-def crowd(seed: int, calendar: Calendar, gate: NDArray[np.bool_], lon: Floats, lat: Floats, district: Ints) -> Crowd:
+def crowd(
+    seed: int, calendar: Calendar, places: Places, gate: NDArray[np.bool_], lon: Floats, lat: Floats, district: Ints
+) -> Crowd:
     """The crowd at cameras and gates (``gate``) at these points; ``district`` numbers each point's district."""
     place = np.arange(len(lon))
-    hub, radii = nearest_hub(lon, lat)
+    hub, radii = places.nearest_hub(lon, lat)
     near = hub >= 0
+    apart = metres_between(lon, lat, *places.centre)
     boost = np.ones(len(lon))
-    hub_boost = np.array([h.boost for h in HUBS])[hub]
+    hub_boost = np.array([h.boost for h in places.hubs])[hub]
     boost[near] = 1 + (hub_boost[near] - 1) * np.clip(1.6 - radii[near], 0.4, 1)
     size, room = chance.normal_pair(chance.keys(seed, "size", place))
     typical = np.where(gate, _GATE_PEOPLE, _CAMERA_PEOPLE) * np.exp(0.55 * size)
-    base = typical * np.where(gate, 1.0, boost) * _centrality(lon, lat)
+    base = typical * np.where(gate, 1.0, boost) * _centrality(apart)
     capacity = np.ceil(np.maximum(25.0, base * (9.0 + 2.0 * np.abs(room))))
-    profile = np.where(near, np.array([h.profile for h in HUBS])[hub], _ordinary(seed, lon, lat))
+    profile = np.where(near, np.array([h.profile for h in places.hubs])[hub], _ordinary(seed, apart))
     return Crowd(
         calendar,
         base,
@@ -89,16 +93,16 @@ def crowd(seed: int, calendar: Calendar, gate: NDArray[np.bool_], lon: Floats, l
     )
 
 
-def _centrality(lon: Floats, lat: Floats) -> Floats:
+def _centrality(apart_m: Floats) -> Floats:
     """1.6 in the middle of the city, 0.6 far out: streets are fuller inside the rings."""
-    return 0.6 + np.exp(-metres_between(lon, lat, *CENTRE) / 9_000.0)
+    return np.asarray(0.6 + np.exp(-apart_m / 9_000.0))
 
 
-def _ordinary(seed: int, lon: Floats, lat: Floats) -> Ints:
+def _ordinary(seed: int, apart_m: Floats) -> Ints:
     """The rhythm of places at no hub: homes and roads, and more offices, shops and bars inside the rings."""
-    inner = np.exp(-metres_between(lon, lat, *CENTRE) / 7_000.0)
-    u = chance.uniform(chance.keys(seed, "rhythm", np.arange(len(lon))))
+    inner = np.exp(-apart_m / 7_000.0)
+    u = chance.uniform(chance.keys(seed, "rhythm", np.arange(len(apart_m))))
     office, leisure, night = 0.10 + 0.15 * inner, 0.06 + 0.14 * inner, 0.02 + 0.06 * inner
-    edges = np.cumsum([office, leisure, night, np.full(len(lon), 0.32)], axis=0)
+    edges = np.cumsum([office, leisure, night, np.full(len(apart_m), 0.32)], axis=0)
     kinds = np.array([rhythm.OFFICE, rhythm.LEISURE, rhythm.NIGHT, rhythm.ROAD, rhythm.HOME])
-    return kinds[(u >= edges).sum(axis=0)]
+    return np.asarray(kinds[(u >= edges).sum(axis=0)])

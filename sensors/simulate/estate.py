@@ -1,7 +1,7 @@
 """Chengdu's sensors, placed: 95,000 cameras and 1,760 IoT points where people and water are.
 
 Cameras stand in fours at crossings. Their density follows the residents of each district, its built-up middle and
-the hubs of ``places``. Every position is a pure function of the seed.
+the hubs of ``feed.yaml``. Every position is a pure function of the seed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from geo.zones import Zones
+from config.city_layers import Zone
 from sensors.simulate import chance
-from sensors.simulate.places import HUBS, METRES_A_DEGREE, TOWNS, Town
+from sensors.simulate.places import METRES_A_DEGREE, Hub, Places, Town
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +28,7 @@ AIR: Final = 220
 WIND: Final = 180
 _CROSSING: Final = 4  # cameras at one crossing
 _CORNER_M: Final = 20.0  # how far from its middle they hang
+_ATTEMPTS: Final = 400
 _COUNTRYSIDE: Final = 4.0  # how many times wider than the town the rest of a district spreads
 _LABELS: Final = {
     "camera": ("camera", "摄像机"),
@@ -40,25 +41,21 @@ _LABELS: Final = {
 
 
 class Misplaced(ValueError):
-    """A town's middle lies so that no point falls into its district; the message names both."""
+    """The middle of a town or venue lies outside its shape; the message names it."""
 
 
-def assets(seed: int, districts: Zones, names: dict[str, tuple[str, str]]) -> pl.DataFrame:
-    """All assets: asset, kind, name_en, name_zh, lon, lat (WGS-84), one row each, in a fixed order.
-
-    ``districts`` has the adcodes of ``places.TOWNS`` as ids; ``names`` gives each id's name (English, Chinese).
-    """
-    parts = [_at_hubs(seed, "camera", [hub.cameras for hub in HUBS])]
-    parts.append(_in_districts(seed, "camera", CAMERAS - parts[0].height, districts, names, _CROSSING))
-    parts.append(_at_hubs(seed, "gate", apportioned([hub.gates for hub in HUBS], GATES)))
+def assets(places: Places, seed: int) -> pl.DataFrame:
+    """All assets: asset, kind, name_en, name_zh, lon, lat (WGS-84), one row each, in a fixed order."""
+    hubs = places.hubs
+    parts = [_at_hubs(seed, "camera", hubs, [hub.cameras for hub in hubs])]
+    parts.append(_in_districts(seed, "camera", CAMERAS - parts[0].height, places, _CROSSING))
+    parts.append(_at_hubs(seed, "gate", hubs, apportioned([hub.gates for hub in hubs], GATES)))
     for kind, count in (("gauge", GAUGES), ("rain", RAIN), ("air", AIR), ("wind", WIND)):
-        parts.append(_in_districts(seed, kind, count, districts, names, 1))
-    table = pl.concat(parts)
-    number = pl.int_range(1, pl.len() + 1).over("kind")
-    digits = pl.when(pl.col("kind") == "camera").then(number.cast(pl.String).str.zfill(6))
-    return table.with_columns(
-        asset=pl.col("kind").replace("camera", "cam") + "-" + digits.otherwise(number.cast(pl.String).str.zfill(4))
-    ).select("asset", "kind", "name_en", "name_zh", "lon", "lat")
+        parts.append(_in_districts(seed, kind, count, places, 1))
+    number = pl.int_range(1, pl.len() + 1).over("kind").cast(pl.String)
+    camera = pl.col("kind") == "camera"
+    asset = pl.col("kind").replace("camera", "cam") + "-" + number.str.zfill(pl.when(camera).then(6).otherwise(4))
+    return pl.concat(parts).with_columns(asset=asset).select("asset", "kind", "name_en", "name_zh", "lon", "lat")
 
 
 def apportioned(weights: list[int] | list[float], total: int) -> list[int]:
@@ -70,29 +67,29 @@ def apportioned(weights: list[int] | list[float], total: int) -> list[int]:
     return [int(count) for count in whole]
 
 
-def _at_hubs(seed: int, kind: str, counts: list[int]) -> pl.DataFrame:
-    """``counts`` assets in the disc of each hub, denser towards its middle."""
-    hub = np.repeat(np.arange(len(HUBS)), counts)
-    key = chance.keys(seed, f"hub {kind}", np.arange(len(hub)))
-    radius = np.array([place.radius_m for place in HUBS])[hub] * chance.uniform(key) ** 0.7
-    angle = chance.uniform(chance.mixed(key)) * 2 * np.pi
-    lon0, lat0 = (np.array([getattr(place, axis) for place in HUBS])[hub] for axis in ("lon", "lat"))
-    lon, lat = _moved(lon0, lat0, radius * np.cos(angle), radius * np.sin(angle))
-    return _named(kind, hub, [(place.name_en, place.name_zh) for place in HUBS], lon, lat)
+def _at_hubs(seed: int, kind: str, hubs: tuple[Hub, ...], counts: list[int]) -> pl.DataFrame:
+    """``counts`` assets within the shape of each hub, denser towards its middle."""
+    placed = [_in_venue(seed, f"{kind} {hub.zone.id}", hub, count) for hub, count in zip(hubs, counts, strict=True)]
+    lon, lat = (np.concatenate(axis) for axis in zip(*placed, strict=True))
+    return _named(kind, np.repeat(np.arange(len(hubs)), counts), [hub.zone for hub in hubs], lon, lat)
 
 
-def _in_districts(
-    seed: int, kind: str, count: int, districts: Zones, names: dict[str, tuple[str, str]], crossing: int
-) -> pl.DataFrame:
+def _in_venue(seed: int, stream: str, hub: Hub, count: int) -> tuple[Floats, Floats]:
+    west, south, east, north = hub.zone.polygon.bounds
+    spread = np.full(count, 0.5 * max((east - west) * np.cos(np.radians(hub.lat)), north - south) * METRES_A_DEGREE)
+    return _scattered(seed, stream, (hub.lon, hub.lat), 0.6 * spread, hub.zone.polygon)
+
+
+def _in_districts(seed: int, kind: str, count: int, places: Places, crossing: int) -> pl.DataFrame:
     """``count`` assets shared out by residents, ``crossing`` of them at each site."""
-    counts = apportioned([town.residents for town in TOWNS.values()], count)
+    zones = [places.districts[town.district] for town in places.towns]
+    counts = apportioned([town.residents for town in places.towns], count)
     placed = [
-        _crossings(seed, f"{kind} {code}", here, town, districts.geometries[districts.index[code]], crossing)
-        for (code, town), here in zip(TOWNS.items(), counts, strict=True)
+        _crossings(seed, f"{kind} {town.district}", here, town, zone.polygon, crossing)
+        for town, zone, here in zip(places.towns, zones, counts, strict=True)
     ]
     lon, lat = (np.concatenate(axis) for axis in zip(*placed, strict=True))
-    district = np.repeat(np.arange(len(counts)), counts)
-    return _named(kind, district, [names[code] for code in TOWNS], lon, lat)
+    return _named(kind, np.repeat(np.arange(len(counts)), counts), zones, lon, lat)
 
 
 def _crossings(
@@ -109,21 +106,29 @@ def _crossings(
 
 
 def _sites(seed: int, stream: str, count: int, town: Town, district: shapely.Geometry) -> tuple[Floats, Floats]:
-    """``count`` points of the district: in town or in the country around it, drawn again until they are inside."""
-    shapely.prepare(district)
-    lon, lat = np.empty(count), np.empty(count)
-    key = chance.keys(seed, stream, np.arange(count))
-    spread = np.where(chance.uniform(key) < town.built, 1.0, _COUNTRYSIDE) * town.spread_m
-    outside = np.arange(count)
-    for attempt in range(1, 200):
+    """``count`` points of the district: in town or in the country around it."""
+    in_town = chance.uniform(chance.keys(seed, f"town {stream}", np.arange(count))) < town.built
+    spread = np.where(in_town, 1.0, _COUNTRYSIDE) * town.spread_m
+    return _scattered(seed, stream, (town.lon, town.lat), spread, district)
+
+
+def _scattered(
+    seed: int, stream: str, middle: tuple[float, float], spread_m: Floats, shape: shapely.Geometry
+) -> tuple[Floats, Floats]:
+    """A point for each spread, normal around ``middle``, drawn again until it is inside ``shape``."""
+    shapely.prepare(shape)
+    lon, lat = np.empty(len(spread_m)), np.empty(len(spread_m))
+    outside = np.arange(len(spread_m))
+    key = chance.keys(seed, stream, outside)
+    for attempt in range(_ATTEMPTS):
         east, north = chance.normal_pair(chance.drawn(key[outside], np.array(attempt)))
-        x, y = _moved(town.lon, town.lat, east * spread[outside], north * spread[outside])
-        inside = shapely.contains_xy(district, x, y)
+        x, y = _moved(*middle, east * spread_m[outside], north * spread_m[outside])
+        inside = shapely.contains_xy(shape, x, y)
         lon[outside[inside]], lat[outside[inside]] = x[inside], y[inside]
         outside = outside[~inside]
         if not len(outside):
             return lon, lat
-    raise Misplaced(f"{stream}: {len(outside)} of {count} points around {town.lon}, {town.lat} miss the district")
+    raise Misplaced(f"{stream}: {len(outside)} points around {middle} are not inside after {_ATTEMPTS} attempts")
 
 
 def _moved(lon: Floats | float, lat: Floats | float, east_m: Floats, north_m: Floats) -> tuple[Floats, Floats]:
@@ -133,23 +138,19 @@ def _moved(lon: Floats | float, lat: Floats | float, east_m: Floats, north_m: Fl
     return np.round(x, 6), np.round(y, 6)
 
 
-def _named(kind: str, group: Ints, names: list[tuple[str, str]], lon: Floats, lat: Floats) -> pl.DataFrame:
+def _named(kind: str, group: Ints, zones: list[Zone], lon: Floats, lat: Floats) -> pl.DataFrame:
     """The assets with their names: place, what it is, and its number there."""
     en, zh = _LABELS[kind]
-    frame = pl.DataFrame(
-        {
-            "kind": pl.Series([kind]).new_from_index(0, len(group)),
-            "group": group,
-            "lon": lon,
-            "lat": lat,
-        }
-    )
-    place = {axis: pl.col("group").replace_strict(dict(enumerate(n[axis] for n in names))) for axis in (0, 1)}
+    frame = pl.DataFrame({"group": group, "lon": lon, "lat": lat})
     number = pl.int_range(1, pl.len() + 1).over("group").cast(pl.String)
+    place_en, place_zh = (
+        pl.col("group").replace_strict(dict(enumerate(names)), return_dtype=pl.String)
+        for names in ([zone.name.en for zone in zones], [zone.name.zh for zone in zones])
+    )
     return frame.select(
-        "kind",
-        name_en=place[0] + f" {en} " + number,
-        name_zh=place[1] + number + f"号{zh}",
+        kind=pl.lit(kind),
+        name_en=place_en + f" {en} " + number,
+        name_zh=place_zh + number + f"号{zh}",
         lon="lon",
         lat="lat",
     )

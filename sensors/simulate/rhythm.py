@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ TABLE: Final = _table()
 DAYTIME: Final = TABLE[WORKDAY].mean(axis=1)  # (profiles,): the mean of a working day
 
 
-def fullness(calendar: Calendar, profile: NDArray[np.integer], time_ms: NDArray[np.int64]) -> Floats:
+def fullness(calendar: Calendar, profile: NDArray[np.integer[Any]], time_ms: NDArray[np.int64]) -> Floats:
     """How full places of these profiles are, 1 about the peak of a working day; shapes broadcast.
 
     Linear between slots; the last slot of a day leads to the first of the next with that day's own kind.
@@ -78,4 +78,4 @@ def fullness(calendar: Calendar, profile: NDArray[np.integer], time_ms: NDArray[
     part = (local - slot * SLOT_MS) / SLOT_MS
     nearest = TABLE[calendar.day_kind(local), profile, slot % SLOTS]
     following = TABLE[calendar.day_kind(local + SLOT_MS), profile, (slot + 1) % SLOTS]
-    return nearest + part * (following - nearest)
+    return np.asarray(nearest + part * (following - nearest))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
 from sensors.simulate import chance
-from sensors.simulate.places import CENTRE, METRES_A_DEGREE
+from sensors.simulate.places import METRES_A_DEGREE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,26 +43,26 @@ class Weather:
     def rain(self, point: Ints, time_ms: Ints) -> Floats:
         """Rainfall in mm/h, to 0.1."""
         bell = chance.bell(chance.drawn(self.noise[point], time_ms))
-        return np.round(np.maximum(self._storms(point, time_ms, 1.0) * (1 + 0.12 * bell), 0.0), 1)
+        return _rounded(np.maximum(self._storms(point, time_ms, 1.0) * (1 + 0.12 * bell), 0.0), 1)
 
     def level(self, point: Ints, time_ms: Ints, extra: Floats) -> Floats:
         """Standing water in metres, to the millimetre, with ``extra`` metres from an incident."""
         water = self._storms(point, time_ms - _DRAIN_LAG_MS, 1.4) * (_LEVEL_PER_MM_H * self.drain[point])
         bell = chance.bell(chance.drawn(self.noise[point], time_ms))
-        return np.round(np.maximum(0.01 + water + extra + _GAUGE_NOISE_M * bell, 0.0), 3)
+        return _rounded(np.maximum(0.01 + water + extra + _GAUGE_NOISE_M * bell, 0.0), 3)
 
     def wind(self, point: Ints, time_ms: Ints) -> Floats:
         """Wind speed in m/s, to 0.1."""
         slow = chance.wander(self._city("wind"), time_ms, 2 * 3_600_000)
         gust = chance.bell(chance.drawn(self.noise[point], time_ms))
-        return np.round(1.8 * np.exp(0.35 * slow + 0.25 * gust), 1)
+        return _rounded(1.8 * np.exp(0.35 * slow + 0.25 * gust), 1)
 
     def dust(self, point: Ints, time_ms: Ints) -> Floats:
         """PM2.5 in micrograms a cubic metre, whole: more in the night's still air."""
         hour = self.calendar.local(time_ms) % DAY_MS * (2 * np.pi / DAY_MS)
         slow = chance.wander(self._city("dust"), time_ms, 8 * 3_600_000)
         bell = chance.bell(chance.drawn(self.noise[point], time_ms))
-        return np.round(42.0 * np.exp(0.15 * np.cos(hour - 0.5) + 0.3 * slow + 0.06 * bell))
+        return _rounded(42.0 * np.exp(0.15 * np.cos(hour - 0.5) + 0.3 * slow + 0.06 * bell), 0)
 
     def _city(self, stream: str) -> chance.Bits:
         return chance.keys(self.seed, stream, np.zeros(1, np.int64))
@@ -91,9 +91,13 @@ class Weather:
         return np.where(comes, _PEAK_MM_H * np.exp(0.5 * strength - np.minimum(size, 50.0)), 0.0)
 
 
-def weather(seed: int, calendar: Calendar, lon: Floats, lat: Floats) -> Weather:
-    """The weather at these points."""
+def weather(seed: int, calendar: Calendar, centre: tuple[float, float], lon: Floats, lat: Floats) -> Weather:
+    """The weather at these points; storms are drawn around ``centre`` (lon/lat)."""
     key = chance.keys(seed, "weather", np.arange(len(lon)))
-    east = (lon - CENTRE[0]) * np.cos(np.radians(CENTRE[1])) * METRES_A_DEGREE
+    east = (lon - centre[0]) * np.cos(np.radians(centre[1])) * METRES_A_DEGREE
     drain = np.exp(0.5 * chance.bell(chance.mixed(key)))
-    return Weather(seed, calendar, east, (lat - CENTRE[1]) * METRES_A_DEGREE, key, drain)
+    return Weather(seed, calendar, east, (lat - centre[1]) * METRES_A_DEGREE, key, drain)
+
+
+def _rounded(values: Floats, digits: int) -> Floats:
+    return np.asarray(np.round(values, digits), np.float64)
