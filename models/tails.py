@@ -10,7 +10,10 @@ Functions here work on floats inside compiled loops and on arrays (readings,) fl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numba.extending import overload
 
 from models.both import Number, choose, formula
 
@@ -32,12 +35,28 @@ def surprise(z: Number, threshold: Number, excess: Number, square: Number) -> Nu
     """
     share = np.minimum(z / threshold, 1.0)
     bulk = share * np.sqrt(share) * 3.2188758248682006  # log(0.5 / EXCEED)
+    return np.minimum((bulk + beyond(z - threshold, excess, square)) * 0.4342944819032518, CAP)
+
+
+def beyond(over: Number, excess: Number, square: Number) -> Number:
+    """-log of the probability that an excess is at least ``over``, by the generalised Pareto law of those moments."""
+    return _pareto(np.maximum(over, 0.0), excess, square)
+
+
+@formula
+def _pareto(over: Number, excess: Number, square: Number) -> Number:
     ratio = excess * excess / np.maximum(square - excess * excess, 1e-6 * excess * excess + 1e-12)
     shape = np.minimum(np.maximum(0.5 * (1.0 - ratio), SHAPE_LOW), SHAPE_HIGH)
     scale = np.maximum(excess * (1.0 - shape), 1e-6)
-    over = np.maximum(z - threshold, 0.0)
-    beyond = np.log1p(shape * over / scale) / shape
-    return np.minimum((bulk + beyond) * 0.4342944819032518, CAP)
+    return np.log1p(shape * over / scale) / shape
+
+
+@overload(beyond)
+def _beyond(over: Number, excess: Number, square: Number) -> Callable[[Number, Number, Number], Number]:
+    def seldom(over: Number, excess: Number, square: Number) -> Number:
+        return _pareto(over, excess, square) if over > 0.0 else 0.0  # the logarithm is dear, and few need it
+
+    return seldom
 
 
 @formula

@@ -26,23 +26,44 @@ from models.detectors.base import (
 )
 from models.tails import moved_moments, moved_threshold, surprise
 
-# columns of the state's cells; after these come ``bins`` spreads by time of day, then (mean, seen) of every slot
+# columns of the state's cells: the head, then a block for each point of the day: mean and seen of each slot set, spread
 READINGS, SEEN, LOCAL, LEVEL, SPREAD = 0, 1, 2, 3, 4
 UP, DOWN = 5, 9  # of each side: threshold, mean excess, mean square excess, excesses
 HEAD = 13
+BLOCKS = 16  # where the blocks begin: the head fills one cache line
 
 MAD = 1.2533141373155001  # standard deviation of a normal over its mean absolute deviation
 LEARN = 3.0  # residuals are learned up to so many standard deviations
 BAND = 1.6448536269514722  # of a 90 % band, both sides
 LOCAL_RATE = 0.2
+UNSEEN = 0.05  # what a residual against a guess weighs in the overall spread
+SPREAD_MEMORY = 168.0  # bins over which the overall spread is taken
 MOST_READINGS = 1.0e6
 TINY = 1.0e-9
+LARGEST = 1.0e15  # what lies beyond is taken as this, so that squares fit 32 bits
 NEVER = np.iinfo(np.int64).min
 RELATIVE_FLOOR = 1.0e-3  # a spread is at least this share of what is expected
 
 # which slot set lends to which while it is little seen: of days (work, weekend, holiday), and of a week's days
 DAY_PARENT = (1, 0, 1)
 WEEK_PARENT = (1, 0, 1, 2, 3, 6, 5, 6)
+
+
+@formula
+def _place(
+    local_ms: Number, day_kind: Number, week: bool, bins: int, bin_ms: int
+) -> tuple[Number, Number, Number, Number]:
+    """The point of the day before, how far towards the next (0-1), and the slot sets of both; integers but for one."""
+    day = local_ms // DAY_MS
+    within = local_ms - day * DAY_MS
+    node = np.minimum(within // bin_ms, bins - 1)
+    share = np.minimum((within - node * bin_ms) / bin_ms, 1.0)
+    if not week:
+        return node, share, day_kind, day_kind
+    weekday = (day + 3) % 7  # day 0 was a Thursday
+    slot = choose(day_kind == HOLIDAY, 7, weekday)
+    tomorrow = choose(slot == 7, 7, (weekday + 1) % 7)
+    return node, share, slot, choose(node == bins - 1, tomorrow, slot)
 
 
 @formula
@@ -73,6 +94,7 @@ def _update(
     mean0, seen0, parent0, parent_seen0, mean1, seen1, parent1, parent_seen1 = slots
     counts, shrink, most, memory, drift, floor, ready = settings
 
+    y = np.minimum(np.maximum(y, -LARGEST), LARGEST)
     x = choose(counts > 0.0, np.sqrt(np.maximum(y, 0.0) + 0.375), y)
     local = choose(readings > 0.0, local, x)
     season0 = _season(mean0, seen0, parent0, parent_seen0, local, shrink)
@@ -83,7 +105,8 @@ def _update(
     # the spread at this time of day, drawn to the overall one; wider while the slot is little seen
     visits = other * (seen0 + parent_seen0) + share * (seen1 + parent_seen1)
     here = other * spreads[0] + share * spreads[1]
-    deviation = (visits * here + 4.0 * shrink * spread) / (visits + 4.0 * shrink)
+    known = np.maximum(visits - 1.0, 0.0)  # the first visit met a guess: what it missed by is no spread
+    deviation = (known * here + 4.0 * shrink * spread) / (known + 4.0 * shrink)
     deviation = np.maximum(MAD * deviation, np.maximum(floor, RELATIVE_FLOOR * np.abs(expected)))
     wide = deviation * np.sqrt(1.0 + 1.0 / (1.0 + visits))
 
@@ -109,8 +132,9 @@ def _update(
     mean0 = mean0 + rate0 / np.maximum(seen0, TINY) * (season0 + learned - mean0)
     mean1 = mean1 + rate1 / np.maximum(seen1, TINY) * (season1 + learned - mean1)
     size = np.abs(learned)
-    spread0 = spreads[0] + rate0 / np.maximum(seen0 + parent_seen0, TINY) * (size - spreads[0])
-    spread1 = spreads[1] + rate1 / np.maximum(seen1 + parent_seen1, TINY) * (size - spreads[1])
+    spread0 = spreads[0] + rate0 / np.maximum(seen0 + parent_seen0 - 1.0, np.maximum(rate0, TINY)) * (size - spreads[0])
+    spread1 = spreads[1] + rate1 / np.maximum(seen1 + parent_seen1 - 1.0, np.maximum(rate1, TINY)) * (size - spreads[1])
+    weight = weight * (visits + UNSEEN) / (visits + 1.0)
     seen = np.minimum(seen + weight, memory)
     spread = spread + weight / np.maximum(seen, TINY) * (size - spread)
     level = level + passed / drift * learned
@@ -149,70 +173,61 @@ def _loop(
     rows: Int32,
     time_ms: Int64,
     value: Float64,
-    slot: Int64,
-    following: Int64,
-    parent: Int64,
-    parent_following: Int64,
-    node: Int64,
-    share: Float64,
-    bin_ms: float,
+    day_kind: Uint8,
+    local_ms: Int64,
+    week: bool,
     bins: int,
+    parents: Int64,
     settings: tuple[float, ...],
     out: Float32,
 ) -> None:
     """The readings one after the other; compiled."""
-    counts = settings[0]
-    base = HEAD + bins
+    counts, ready = settings[0], settings[6]
+    bin_ms = DAY_MS // bins
+    block = 2 * len(parents) + 2
+    now, kind = NEVER, np.uint8(0)
+    i = j = a = b = p = q = 0
+    share = 0.0
     for k in range(len(rows)):
-        y = value[k]
-        if not np.isfinite(y):
-            out[k] = np.nan
+        if not np.isfinite(value[k]):
+            out[:, k] = np.nan
             continue
+        if local_ms[k] != now or day_kind[k] != kind:
+            now, kind = local_ms[k], day_kind[k]
+            node, share, slot, following = _place(now, kind, week, bins, bin_ms)
+            i, j = BLOCKS + node * block, BLOCKS + (node + 1) % bins * block
+            a, b = i + 2 * slot, j + 2 * following
+            p, q = i + 2 * parents[slot], j + 2 * parents[following]
+            i, j = i + block - 2, j + block - 2
         row = rows[k]
         c = cells[row]
-        a, b, p, q = base + 2 * slot[k], base + 2 * following[k], base + 2 * parent[k], base + 2 * parent_following[k]
-        i = HEAD + node[k]
-        j = HEAD + (node[k] + 1) % bins
         gap = -1.0
         if last[row] != NEVER:
             gap = max(np.float64(time_ms[k] - last[row]) / bin_ms, 0.0)
         head = (
-            np.float64(c[0]),
-            np.float64(c[1]),
-            np.float64(c[2]),
-            np.float64(c[3]),
-            np.float64(c[4]),
-            np.float64(c[5]),
-            np.float64(c[6]),
-            np.float64(c[7]),
-            np.float64(c[8]),
-            np.float64(c[9]),
-            np.float64(c[10]),
-            np.float64(c[11]),
-            np.float64(c[12]),
-        )
+            np.float64(c[0]), np.float64(c[1]), np.float64(c[2]), np.float64(c[3]), np.float64(c[4]),
+            np.float64(c[5]), np.float64(c[6]), np.float64(c[7]), np.float64(c[8]), np.float64(c[9]),
+            np.float64(c[10]), np.float64(c[11]), np.float64(c[12]),
+        )  # fmt: skip
         slots = (
-            np.float64(c[a]),
-            np.float64(c[a + 1]),
-            np.float64(c[p]),
-            np.float64(c[p + 1]),
-            np.float64(c[b]),
-            np.float64(c[b + 1]),
-            np.float64(c[q]),
-            np.float64(c[q + 1]),
-        )
+            np.float64(c[a]), np.float64(c[a + 1]), np.float64(c[p]), np.float64(c[p + 1]),
+            np.float64(c[b]), np.float64(c[b + 1]), np.float64(c[q]), np.float64(c[q + 1]),
+        )  # fmt: skip
         spreads = (np.float64(c[i]), np.float64(c[j]))
-        told, new_head, new_spreads, new_slots = _update(y, gap, share[k], head, spreads, slots, settings)
+        told, new_head, new_spreads, new_slots = _update(value[k], gap, share, head, spreads, slots, settings)
         for h in range(HEAD):
             c[h] = new_head[h]
         c[i], c[j] = new_spreads
         c[a], c[a + 1], c[b], c[b + 1] = new_slots
         last[row] = max(last[row], time_ms[k])
         score, expected, wide = told
-        out[k, 0] = score
-        out[k, 1] = _plain(expected, wide, counts)
-        out[k, 2] = _edge(expected - BAND * wide, counts)
-        out[k, 3] = _edge(expected + BAND * wide, counts)
+        out[0, k] = score
+        if head[0] >= ready:
+            out[1, k] = _plain(expected, wide, counts)
+            out[2, k] = _edge(expected - BAND * wide, counts)
+            out[3, k] = _edge(expected + BAND * wide, counts)
+        else:
+            out[1:, k] = np.nan
 
 
 @cache
@@ -240,41 +255,43 @@ def _arrays(
     rows: Int32,
     time_ms: Int64,
     value: Float64,
-    slot: Int64,
-    following: Int64,
-    parent: Int64,
-    parent_following: Int64,
-    node: Int64,
-    share: Float64,
-    bin_ms: float,
+    day_kind: Uint8,
+    local_ms: Int64,
+    week: bool,
     bins: int,
+    parents: Int64,
     settings: tuple[float, ...],
     out: Float32,
 ) -> None:
     """The same as ``_loop`` with numpy: all first readings at once, then all second ones, and so on."""
-    counts = settings[0]
-    base = HEAD + bins
-    out[~np.isfinite(value)] = np.nan
+    counts, ready = settings[0], settings[6]
+    bin_ms = DAY_MS // bins
+    block = 2 * len(parents) + 2
+    out[:, ~np.isfinite(value)] = np.nan
     finite = np.flatnonzero(np.isfinite(value))
     for part in _rounds(rows[finite]):
         k = finite[part]
         row = rows[k]
-        a, b, p, q = (base + 2 * which[k].astype(np.intp) for which in (slot, following, parent, parent_following))
-        i, j = HEAD + node[k], HEAD + (node[k] + 1) % bins
+        node, share, slot, following = _place(local_ms[k], day_kind[k].astype(np.int64), week, bins, bin_ms)
+        i, j = BLOCKS + node * block, BLOCKS + (node + 1) % bins * block
+        a, b = i + 2 * slot, j + 2 * following
+        p, q = i + 2 * parents[slot], j + 2 * parents[following]
+        i, j = i + block - 2, j + block - 2
         gap = np.where(last[row] == NEVER, -1.0, np.maximum((time_ms[k] - last[row]) / bin_ms, 0.0))
         head = tuple(cells[row, h].astype(np.float64) for h in range(HEAD))
         slots = tuple(cells[row, h].astype(np.float64) for h in (a, a + 1, p, p + 1, b, b + 1, q, q + 1))
         spreads = (cells[row, i].astype(np.float64), cells[row, j].astype(np.float64))
-        told, new_head, new_spreads, new_slots = _update(value[k], gap, share[k], head, spreads, slots, settings)
+        told, new_head, new_spreads, new_slots = _update(value[k], gap, share, head, spreads, slots, settings)
         columns = (*range(HEAD), i, j, a, a + 1, b, b + 1)
         for column, new in zip(columns, (*new_head, *new_spreads, *new_slots), strict=True):
             cells[row, column] = new
         last[row] = np.maximum(last[row], time_ms[k])
         score, expected, wide = told
-        out[k, 0] = score
-        out[k, 1] = _plain(expected, wide, counts)
-        out[k, 2] = _edge(expected - BAND * wide, counts)
-        out[k, 3] = _edge(expected + BAND * wide, counts)
+        known = np.where(head[0] >= ready, 1.0, np.nan)
+        out[0, k] = score
+        out[1, k] = known * _plain(expected, wide, counts)
+        out[2, k] = known * _edge(expected - BAND * wide, counts)
+        out[3, k] = known * _edge(expected + BAND * wide, counts)
 
 
 @dataclass(frozen=True)
@@ -293,10 +310,10 @@ class SeasonalBaseline:
     tails (models/tails.py). What is learned is clipped at 3 deviations, so that an incident does not teach itself.
     Learning goes by time, not by readings: 720 readings of an hour move a point as far as one hourly reading.
 
-    Parameters: ``bins`` points a day (24 suits hourly data and cameras alike); ``season`` day or week; ``counts`` whether
-    values are counts; ``shrink`` visits the prior is worth; ``visits`` after which older days fade; ``drift`` bins in
-    which the level follows a lasting change; ``floor`` least standard deviation (of √ for counts: 0.5 is Poisson's);
-    ``ready`` readings before the first score.
+    Parameters: ``bins`` points a day (24 suits hourly data and cameras alike); ``season`` day or week; ``counts``
+    whether values are counts; ``shrink`` visits the prior is worth; ``visits`` after which older days fade; ``drift``
+    bins in which the level follows a lasting change; ``floor`` least standard deviation (of √ for counts: 0.5 is
+    Poisson's); ``ready`` readings before the first score; ``compiled`` false takes numpy alone.
 
     >>> detector = SeasonalBaseline(ready=24)
     >>> hours = np.arange(24 * 14, dtype=np.int64)
@@ -308,7 +325,7 @@ class SeasonalBaseline:
     True
     """
 
-    name: ClassVar[str] = "seasonal_baseline"
+    name: ClassVar[str] = "seasonal-baseline"
 
     bins: int = 24
     season: Literal["day", "week"] = "day"
@@ -331,13 +348,12 @@ class SeasonalBaseline:
                 raise BadParameter(f"{parameter} is {getattr(self, parameter)}; use at least {least}")
 
     @property
-    def _width(self) -> int:
-        sets = len(DAY_PARENT) if self.season == "day" else len(WEEK_PARENT)
-        return HEAD + int(self.bins) * (1 + 2 * sets)
+    def _parents(self) -> Int64:
+        return np.array(DAY_PARENT if self.season == "day" else WEEK_PARENT, np.int64)
 
     def start(self, n: int) -> State:
         """``cells`` (n, width) float32 and ``last`` (n,) int64, the time of the last reading in ms."""
-        cells = np.zeros((n, self._width), np.float32)
+        cells = np.zeros((n, BLOCKS + int(self.bins) * (2 * len(self._parents) + 2)), np.float32)
         cells[:, UP : UP + 3] = cells[:, DOWN : DOWN + 3] = (tails.THRESHOLD, tails.EXCESS, tails.SQUARE)
         return {"cells": cells, "last": np.full(n, NEVER, np.int64)}
 
@@ -345,38 +361,16 @@ class SeasonalBaseline:
         self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
     ) -> tuple[State, Scores]:
         """Score and learn the readings in their order; see ``Detector.step``."""
-        bins = int(self.bins)
-        bin_ms = DAY_MS // bins
-        node = np.minimum(local_ms % DAY_MS // bin_ms, bins - 1)
-        share = np.minimum((local_ms % DAY_MS - node * bin_ms) / bin_ms, 1.0)
-        slots = self._slots(node, day_kind, local_ms)
         settings = tuple(
             float(number)
-            for number in (self.counts, self.shrink, self.visits, 168.0, self.drift, self.floor, self.ready)
+            for number in (self.counts, self.shrink, self.visits, SPREAD_MEMORY, self.drift, self.floor, self.ready)
         )
-        out = np.empty((len(rows), 4), np.float32)
+        out = np.empty((4, len(rows)), np.float32)
         run = _compiled() if self.compiled else _arrays
-        run(
-            state["cells"], state["last"], rows, time_ms, value, *slots, node, share, float(bin_ms), bins, settings, out
-        )
-        return state, Scores(*(np.ascontiguousarray(out[:, column]) for column in range(4)))
-
-    def _slots(self, node: Int64, day_kind: Uint8, local_ms: Int64) -> tuple[Int64, Int64, Int64, Int64]:
-        """Slot of each reading's point and of the next, then those of their parents; (readings,) each."""
-        bins = int(self.bins)
-        if self.season == "day":
-            kind = day_kind.astype(np.int64)
-            following = kind * bins + (node + 1) % bins
-            parents = np.array(DAY_PARENT)
-        else:
-            weekday = (local_ms // DAY_MS + 3) % 7  # day 0 was a Thursday
-            kind = np.where(day_kind == HOLIDAY, 7, weekday)
-            after = (weekday * bins + node + 1) % (7 * bins)
-            following = np.where(kind == 7, 7 * bins + (node + 1) % bins, after)
-            parents = np.array(WEEK_PARENT)
-        lent = parents[kind] * bins
-        lent_following = parents[following // bins] * bins + following % bins
-        return kind * bins + node, following, lent + node, lent_following
+        week = self.season == "week"
+        cells, last = state["cells"], state["last"]
+        run(cells, last, rows, time_ms, value, day_kind, local_ms, week, int(self.bins), self._parents, settings, out)
+        return state, Scores(*out)
 
     def snapshot(self, state: State) -> State:
         """A copy of the state."""

@@ -1,0 +1,172 @@
+"""Slow twins: the same mathematics as the fast code, one reading at a time, written to be read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Reading = tuple[int, int, float, int, int]
+"""(row, time in ms, value, day kind, local time in ms)."""
+
+Told = tuple[float, float, float, float]
+"""(score, expected, low, high)."""
+
+NOTHING: Told = (math.nan, math.nan, math.nan, math.nan)
+
+
+def kept(number: float) -> float:
+    """The number as the state keeps it, in 32 bits."""
+    return float(np.float32(number).item())
+
+
+@dataclass
+class Side:
+    """The tail of one side: a generalised Pareto over a threshold, by its moments."""
+
+    threshold: float = kept(2.2)
+    mean: float = kept(0.55)
+    square: float = kept(0.75)
+    count: float = 0.0
+
+    def surprise(self, z: float) -> float:
+        """-log10 of the two-sided probability of ``z`` >= 0."""
+        if z <= self.threshold:
+            return (z / self.threshold) ** 1.5 * math.log10(25.0)
+        variance = max(self.square - self.mean**2, 1e-6 * self.mean**2 + 1e-12)
+        shape = min(max((1.0 - self.mean**2 / variance) / 2.0, 0.02), 0.45)
+        scale = max(self.mean * (1.0 - shape), 1e-6)
+        tail = (1.0 + shape * (z - self.threshold) / scale) ** (-1.0 / shape)
+        return min(-math.log10(2.0 * 0.02 * tail), 30.0)
+
+    def learn(self, z: float, readings: float) -> None:
+        """Move the threshold towards the 98 % quantile and the moments towards the excesses."""
+        over = min(z - self.threshold, 8.0 * self.mean)
+        step = 20.0 / min(readings + 300.0, 6_000.0)
+        if over > 0.0:
+            self.count = min(self.count + 1.0, 400.0)
+            mean, square = self.mean, self.square
+            self.mean = kept(mean + (over - mean) / (self.count + 12.0))
+            self.square = kept(square + (over * over - square) / (self.count + 12.0))
+        self.threshold = kept(max(self.threshold + step * ((over > 0.0) - 0.02), 0.5))
+
+
+@dataclass
+class Point:
+    """What is remembered of one point of the day on one kind of day."""
+
+    mean: float = 0.0
+    seen: float = 0.0
+
+
+@dataclass
+class SeasonalBaseline:
+    """Twin of ``models.detectors.seasonal_baseline`` for one datastream."""
+
+    detector: Any
+    readings: int = 0
+    seen: float = 0.0
+    local: float = 0.0
+    level: float = 0.0
+    spread: float = 0.0
+    last: int | None = None
+    points: dict[tuple[int, int], Point] = field(default_factory=dict)
+    spreads: dict[int, float] = field(default_factory=dict)
+    up: Side = field(default_factory=Side)
+    down: Side = field(default_factory=Side)
+
+    def point(self, kind: int, node: int) -> Point:
+        """The point, made when it is first asked for."""
+        return self.points.setdefault((kind, node), Point())
+
+    def places(self, kind: int, local_ms: int) -> list[tuple[int, int, int, float]]:
+        """The two points of the day around a time: (kind, the kind that lends to it, point, weight)."""
+        bins = self.detector.bins
+        width = 86_400_000 // bins
+        day, within = divmod(local_ms, 86_400_000)
+        node = min(within // width, bins - 1)
+        share = min((within - node * width) / width, 1.0)
+        following = (node + 1) % bins
+        if self.detector.season == "day":
+            lender = {0: 1, 1: 0, 2: 1}[kind]
+            return [(kind, lender, node, 1.0 - share), (kind, lender, following, share)]
+        lenders = {0: 1, 1: 0, 2: 1, 3: 2, 4: 3, 5: 6, 6: 5, 7: 6}
+        today = 7 if kind == 2 else (day + 3) % 7
+        tomorrow = today if following > node or today == 7 else (today + 1) % 7
+        return [(today, lenders[today], node, 1.0 - share), (tomorrow, lenders[tomorrow], following, share)]
+
+    def step(self, time_ms: int, value: float, kind: int, local_ms: int) -> Told:
+        """Score one reading, then learn it."""
+        d = self.detector
+        if not math.isfinite(value):
+            return NOTHING
+        value = min(max(value, -1e15), 1e15)
+        x = math.sqrt(max(value, 0.0) + 0.375) if d.counts else value
+        local = self.local if self.readings else x
+        places = self.places(kind, local_ms)
+        seasons, visits, here = [], 0.0, 0.0
+        for own_kind, lender_kind, node, weight in places:
+            own, lender = self.point(own_kind, node), self.point(lender_kind, node)
+            lent = (lender.seen * lender.mean + d.shrink * local) / (lender.seen + d.shrink)
+            seasons.append((own.seen * own.mean + d.shrink * lent) / (own.seen + d.shrink))
+            visits += weight * (own.seen + lender.seen)
+            here += weight * self.spreads.get(node, 0.0)
+        expected = sum(weight * season for (_, _, _, weight), season in zip(places, seasons, strict=True)) + self.level
+        known = max(visits - 1.0, 0.0)
+        deviation = (known * here + 4.0 * d.shrink * self.spread) / (known + 4.0 * d.shrink) * math.sqrt(math.pi / 2)
+        deviation = max(deviation, d.floor, 1e-3 * abs(expected))
+        deviation *= math.sqrt(1.0 + 1.0 / (1.0 + visits))
+        residual = x - expected
+        z = residual / deviation
+        ready = self.readings >= d.ready
+        score = (self.up if residual > 0.0 else self.down).surprise(abs(z)) if ready else 0.0
+
+        self.readings += 1
+        gap = -1.0 if self.last is None else max((time_ms - self.last) / (86_400_000 // d.bins), 0.0)
+        passed = min(max(gap, 0.0), 1.0)
+        learned = min(max(residual, -3.0 * deviation), 3.0 * deviation) if ready else residual
+        self._learn_season(places, seasons, passed, learned)
+        if gap != 0.0:
+            weight = max(passed, 1.0 / self.readings) * (visits + 0.05) / (visits + 1.0)
+            self.seen = kept(min(self.seen + weight, 168.0))
+            self.spread = kept(self.spread + weight / self.seen * (abs(learned) - self.spread))
+        self.level = kept(self.level + passed / d.drift * learned)
+        self.local = kept(local + max(0.2, 1.0 / self.readings) * (x - local))
+        if ready:
+            self.up.learn(z, self.readings)
+            self.down.learn(-z, self.readings)
+        self.last = time_ms if self.last is None else max(self.last, time_ms)
+        if not ready:
+            return (score, math.nan, math.nan, math.nan)
+        return (score, *self._plain(expected, deviation))
+
+    def _learn_season(
+        self, places: Sequence[tuple[int, int, int, float]], seasons: Sequence[float], passed: float, learned: float
+    ) -> None:
+        for (own_kind, lender_kind, node, weight), season in zip(places, seasons, strict=True):
+            own, lender = self.point(own_kind, node), self.point(lender_kind, node)
+            rate = passed * weight
+            seen = min(own.seen + rate, self.detector.visits)
+            own.mean = kept(own.mean + rate / max(seen, 1e-9) * (season + learned - own.mean))
+            spread = self.spreads.get(node, 0.0)
+            share = rate / max(seen + lender.seen - 1.0, rate, 1e-9)
+            self.spreads[node] = kept(spread + share * (abs(learned) - spread))
+            own.seen = kept(seen)
+
+    def _plain(self, expected: float, deviation: float) -> tuple[float, float, float]:
+        edges = (expected - 1.6448536269514722 * deviation, expected + 1.6448536269514722 * deviation)
+        if not self.detector.counts:
+            return (expected, *edges)
+        mean = max(max(expected, 0.0) ** 2 + deviation**2 - 0.375, 0.0)
+        low, high = (max(max(edge, 0.0) ** 2 - 0.375, 0.0) for edge in edges)
+        return (mean, low, high)
+
+
+def run(twin: Callable[[], Any], readings: Sequence[Reading]) -> Iterator[Told]:
+    """What a twin for each row says of the readings, in their order."""
+    twins: dict[int, Any] = {}
+    for row, time_ms, value, kind, local_ms in readings:
+        yield twins.setdefault(row, twin()).step(time_ms, value, kind, local_ms)
