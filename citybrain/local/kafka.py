@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from citybrain.local.environment import environment
+
 _START_S = 60.0  # a broker with many records reads its last segments first
 _STOP_S = 15.0
 
@@ -37,7 +39,7 @@ def start(data: Path, port: int = 0, auto_create: bool = False, upkeep_s: float 
     (data / "port").unlink(missing_ok=True)  # of a broker that was killed
     said = data / "broker.log"
     with said.open("ab") as out:
-        process = subprocess.Popen(argv(data, port, auto_create, upkeep_s), stdout=out, stderr=out)
+        process = subprocess.Popen(argv(data, port, auto_create, upkeep_s), stdout=out, stderr=out, env=environment())
     until = time.monotonic() + _START_S
     while address(data) is None:
         if process.poll() is not None or time.monotonic() > until:
