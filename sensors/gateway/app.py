@@ -1,0 +1,220 @@
+"""The gateway: HTTP in, readings confirmed by the broker (or on disk) out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from config.register import Register, RegisterError, load
+from config.settings import Settings
+from sensors.gateway import alerts, openapi
+from sensors.gateway.access import Access
+from sensors.gateway.body import Bodies, Gone
+from sensors.gateway.checks import Checks
+from sensors.gateway.gather import Gatherer
+from sensors.gateway.metrics import Metrics
+from sensors.gateway.outlet import Outlet
+from sensors.gateway.picture import Picture
+from sensors.gateway.readings import PATH, Readings
+from sensors.limits import Rate
+from sensors.problems import TYPE, Problem
+from sensors.spool import Spool
+from sensors.tokens import Tokens
+
+TOKENS = "gateways.json"
+BODIES_AT_ONCE = 16  # bodies of the largest size that are read at the same time
+KEEP_ALIVE_S = 75
+GRACE_S = 15  # for requests in flight when the gateway is told to stop
+WAIT_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class SettingsError(ValueError):
+    """A setting that the gateway needs is missing; the message says which."""
+
+
+class Gateway(FastAPI):
+    """The application with its parts; described by what it answers, not only by its routes."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description at /openapi.json."""
+        return openapi.describe(self)
+
+
+def create(settings: Settings, register: Register, clock: Callable[[], float] = time.time) -> FastAPI:
+    """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970.
+
+    Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
+    """
+    if settings.kafka is None:
+        raise SettingsError("CITYBRAIN_KAFKA is not set; set it to host:port, or use `citybrain demo` or `run all`")
+    spool = Spool(settings.spool, settings.spool_limit_bytes)
+    outlet = Outlet(settings.kafka, spool)
+    metrics = Metrics(lambda: spool.waiting)
+    picture = Picture(settings.redis.get_secret_value(), settings.city) if settings.redis else None
+    access = Access(Tokens(settings.secrets / TOKENS, clock))
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        await outlet.start()
+        publishing = asyncio.create_task(picture.publish(metrics.tallies)) if picture else None
+        yield
+        if picture and publishing:
+            publishing.cancel()
+            await picture.close(metrics.tallies)
+        await outlet.stop()
+
+    app = Gateway(
+        title="citybrain gateway",
+        version="1",
+        description="How the city speaks: readings in, alerts out.",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+    )
+    door = Readings(
+        access=access,
+        rate=Rate(settings.rate_limit),
+        bodies=Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes),
+        checks=Checks(register, settings.future_tolerance_s * 1000),
+        gatherer=Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000),
+        metrics=metrics,
+        batch_limit=settings.batch_limit,
+        clock=clock,
+    )
+    app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
+    app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
+    _add_health(app, outlet, register, metrics)
+    _add_problems(app)
+    app.add_middleware(_Timed, metrics=metrics)
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
+
+    Waits for the register. What is in flight when the signal comes is answered first.
+    """
+    app = create(settings, _registered(settings))
+    gc.collect()
+    gc.freeze()  # the register stays for ever; looking through it again would only cost time
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.gateway_port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    uvicorn.Server(config).run()
+
+
+def _registered(settings: Settings) -> Register:
+    told = ""
+    while True:
+        try:
+            return load(settings.register)
+        except RegisterError as error:
+            if str(error) != told:
+                log.warning("waiting for the register: %s", error)
+            told = str(error)
+        time.sleep(WAIT_S)
+
+
+def _add_health(app: FastAPI, outlet: Outlet, register: Register, metrics: Metrics) -> None:
+    @app.get("/healthz", tags=["health"], summary="Alive")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"], summary="Ready to take readings; 503 tells why not")
+    async def readyz() -> Response:
+        reasons = [outlet.trouble] if outlet.trouble else []
+        if not len(register):
+            reasons.append("the register is empty; every reading would be refused")
+        body = {"ready": not reasons, "broker": outlet.open, "datastreams": len(register), "reasons": reasons}
+        return Response(msgspec.json.encode(body), 503 if reasons else 200, media_type="application/json")
+
+    @app.get("/metrics", tags=["health"], summary="Prometheus metrics")
+    async def page() -> Response:
+        return Response(metrics.page(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_problems(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return Response(error.body(), error.status, dict(error.headers), TYPE)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        kind = {404: "unknown-path", 405: "method"}.get(error.status_code, "http")
+        remedy = "see /openapi.json for what there is"
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        headers = dict(error.headers or {})
+        return await problem(
+            request, Problem(status=error.status_code, kind=kind, detail=detail, remedy=remedy, headers=headers)
+        )
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field, detail = str(first["loc"][-1]), str(first["msg"])
+        value, remedy = str(first.get("input", ""))[:100], "see this path in /openapi.json"
+        return await problem(
+            request, Problem(status=422, kind="invalid", detail=detail, field=field, value=value, remedy=remedy)
+        )
+
+    @app.exception_handler(Gone)
+    async def gone(_: Request, __: Gone) -> Response:
+        return Response(status_code=400)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        remedy = "send it again; if it stays, tell the city's operator the time of this answer"
+        return await problem(
+            request, Problem(status=500, kind="fault", detail="the gateway is at fault, not the request", remedy=remedy)
+        )
+
+
+class _Timed:
+    """Measures every answer by its route."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]], metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.metrics.answered(_route(scope), time.perf_counter() - began)
+
+
+def _route(scope: MutableMapping[str, Any]) -> str:
+    """The route's template, so that ids in a path make no new series."""
+    if scope["path"] == PATH:
+        return PATH
+    return getattr(scope.get("route"), "path", "other")

@@ -1,0 +1,114 @@
+"""Which readings of a request are taken: checked against the register, all rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.register import Register
+from sensors.codecs.columns import Columns, Fault
+from sensors.problems import shown
+
+EARLIEST_MS = 631_152_000_000  # 1990-01-01: what is older was sent in seconds, or by a clock that was never set
+DEGREES = {"lon": 180.0, "lat": 90.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The rows that are taken, as columns of shape (taken,), and every row that is not, by its place.
+
+    ``datastream`` is the register's integer, ``time`` ms since 1970-01-01 UTC, ``value`` in the registered unit.
+    """
+
+    datastream: NDArray[np.int32]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    faults: list[Fault]
+
+    def __len__(self) -> int:
+        return len(self.datastream)
+
+
+class Checks:
+    """The rules of the register, and of the clock: nothing later than ``tolerance_ms`` from now."""
+
+    def __init__(self, register: Register, tolerance_ms: int) -> None:
+        self._find = register.index.get
+        self._units = register.units
+        self._low = register.low
+        self._high = register.high
+        self._tolerance_ms = tolerance_ms
+
+    def check(self, columns: Columns, now_ms: int) -> Checked:
+        """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock."""
+        find = self._find
+        datastream = np.array([find(name, -1) for name in columns.datastream], np.int32)
+        latest = now_ms + self._tolerance_ms
+        failed = self._failed(columns, datastream, latest)
+        if not failed:
+            return Checked(datastream, columns.time, columns.value, columns.faults)
+        keep = np.ones(len(columns), bool)
+        keep[list(failed)] = False
+        faults = [self._fault(columns, row, int(datastream[row]), why, latest) for row, why in failed.items()]
+        faults = sorted(columns.faults + faults, key=lambda fault: fault.index)
+        return Checked(datastream[keep], columns.time[keep], columns.value[keep], faults)
+
+    def _failed(self, columns: Columns, datastream: NDArray[np.int32], latest: int) -> dict[int, str]:
+        """The rows that fail, each with the first rule it breaks."""
+        value, time = columns.value, columns.time
+        with np.errstate(invalid="ignore"):
+            rules: list[tuple[str, NDArray[np.bool_]]] = [
+                ("unknown-datastream", datastream < 0),
+                ("not-a-number", ~np.isfinite(value)),
+                ("out-of-range", (value < self._low[datastream]) | (value > self._high[datastream])),
+                ("future", time > latest),
+                ("past", time < EARLIEST_MS),
+            ]
+        if columns.unit is not None:
+            rules.append(("unit", self._other_unit(columns.unit, datastream)))
+        sent = {name: getattr(columns, name) for name in DEGREES}
+        rules += [(name, np.abs(degrees) > DEGREES[name]) for name, degrees in sent.items() if degrees is not None]
+        failed: dict[int, str] = {}
+        for rule, rows in rules:
+            if rows.any():
+                for row in np.flatnonzero(rows).tolist():
+                    failed.setdefault(row, rule)
+        return failed
+
+    def _other_unit(self, units: Sequence[str | None], datastream: NDArray[np.int32]) -> NDArray[np.bool_]:
+        known = self._units
+        pairs = zip(units, datastream.tolist(), strict=True)
+        return np.array([unit is not None and unit != known[row] for unit, row in pairs], bool)
+
+    def _fault(self, columns: Columns, row: int, datastream: int, rule: str, latest: int) -> Fault:
+        index = int(columns.index[row])
+        name, value, time = columns.datastream[row], float(columns.value[row]), int(columns.time[row])
+        known = f"{self._low[datastream]:g}..{self._high[datastream]:g}"
+        match rule:
+            case "unknown-datastream":
+                reason = f"datastream {shown(name)} is not in the register; register it or mend its id"
+                return Fault(index, rule, "datastream", shown(name), "a registered datastream", reason)
+            case "not-a-number":
+                reason = f"value {value:g} is not finite; leave the reading out when there is none"
+                return Fault(index, rule, "value", shown(value), "finite number", reason)
+            case "out-of-range":
+                reason = f"value {value:g} of {name} is outside {known} {self._units[datastream]}; check the sensor"
+                return Fault(index, rule, "value", value, known, reason)
+            case "future":
+                reason = f"time is {(time - latest + self._tolerance_ms) / 1000:g} s ahead of the gateway, at most "
+                reason += f"{self._tolerance_ms / 1000:g} s is taken; set the sender's clock"
+                return Fault(index, rule, "time", time, latest, reason)
+            case "past":
+                reason = f"time {time} ms is before 1990-01-01; send milliseconds, not seconds, or set the clock"
+                return Fault(index, rule, "time", time, EARLIEST_MS, reason)
+            case "unit":
+                unit, want = columns.unit[row] if columns.unit else None, self._units[datastream]
+                reason = f"unit {shown(unit)} of {name} is not the registered {want}; convert the value"
+                return Fault(index, rule, "unit", shown(unit), want, reason)
+        degrees = float(getattr(columns, rule)[row])
+        limit = DEGREES[rule]
+        reason = f"{rule} {degrees:g} is outside -{limit:g}..{limit:g} degrees"
+        return Fault(index, "position", rule, degrees, f"-{limit:g}..{limit:g}", reason)

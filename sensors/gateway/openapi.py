@@ -1,0 +1,166 @@
+"""The gateway described for others: /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from models.values import Action, Alert
+from sensors.codecs.columns import Fault
+from sensors.codecs.readings import Reading
+from sensors.gateway.alerts import Ask
+from sensors.gateway.readings import ERRORS, PATH
+from sensors.problems import TYPE
+
+Schema = dict[str, Any]
+PUBLIC = ("/healthz", "/readyz", "/metrics")
+COLUMNS = ("datastream", "time", "value", "unit", "lon", "lat")
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457; field, value, limit and remedy are there where they say something",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "example": "urn:citybrain:problem:rate"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "field": {"type": "string"},
+        "value": {},
+        "limit": {},
+        "remedy": {"type": "string"},
+        "position": {"type": "integer", "description": "the first byte that is wrong, from 0"},
+        "accepted": {"type": "integer"},
+        "rejected": {"type": "integer"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+    },
+}
+RECEIPT: Schema = {
+    "type": "object",
+    "required": ["accepted", "rejected", "errors", "spooled"],
+    "properties": {
+        "accepted": {"type": "integer", "description": "readings kept: confirmed by the broker, or on disk"},
+        "rejected": {"type": "integer"},
+        "errors": {"type": "array", "maxItems": ERRORS, "items": {"$ref": "#/components/schemas/Fault"}},
+        "spooled": {"type": "boolean", "description": "the broker is away; the gateway's disk holds a part of them"},
+    },
+}
+REASONS = {
+    "401": "no token, or an unknown or expired one",
+    "403": "the token lacks the scope",
+    "404": "no such alert or action",
+    "408": "the body did not arrive in time",
+    "409": "somebody else holds the alert, or its state does not allow the action",
+    "413": "more bytes or readings than one request may carry",
+    "415": "another content type or encoding",
+    "422": "the body cannot be read, or none of its readings can be taken",
+    "429": "more readings a second than this gateway may send; see Retry-After",
+    "503": "nothing can be kept now; see Retry-After",
+    "504": "no worker answered in time",
+}
+
+
+def describe(app: FastAPI) -> Schema:
+    """The whole description; made once and kept in ``app``."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas = _components()
+        components = schema.setdefault("components", {})
+        components["schemas"] = schemas
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["paths"][PATH] = {"post": _post_readings()}
+        for path, item in schema["paths"].items():
+            for operation in item.values():
+                _complete(path, operation)
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _components() -> dict[str, Schema]:
+    _, schemas = msgspec.json.schema_components(
+        [Reading, Ask, Alert, Fault], ref_template="#/components/schemas/{name}"
+    )
+    readings = {"type": "array", "items": {"$ref": "#/components/schemas/Reading"}}
+    rows = {"type": "object", "required": ["readings"], "properties": {"readings": readings}}
+    one = schemas["Reading"]["properties"]
+    columns: Schema = {
+        "type": "object",
+        "description": "columns of one length",
+        "required": ["datastream", "time", "value"],
+        "properties": {name: {"type": "array", "items": one[name]} for name in COLUMNS},
+    }
+    one["time"]["description"] = "RFC 3339 with its offset, or milliseconds since 1970-01-01 UTC"
+    one["datastream"]["description"] = "<asset>/<property>"
+    return schemas | {
+        "Problem": PROBLEM,
+        "Receipt": RECEIPT,
+        "Readings": {"oneOf": [rows, readings, columns]},
+    }
+
+
+def _post_readings() -> Schema:
+    return {
+        "tags": ["readings"],
+        "operationId": "post_readings",
+        "summary": "Push readings",
+        "description": "202 comes once the broker has confirmed every row that is accepted, or the disk holds it. "
+        "A row that is refused is told in errors and kept among the dead letters; the others are accepted. "
+        "The body may come as gzip (Content-Encoding).",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Readings"}},
+                "application/x-ndjson": {"schema": {"type": "string", "description": "one Reading a line"}},
+            },
+        },
+        "responses": {"202": _answer("what was taken", "application/json", "Receipt")}
+        | _problems("401", "403", "408", "413", "415", "422", "429", "503"),
+    }
+
+
+def _complete(path: str, operation: Schema) -> None:
+    """Tokens, answers and bodies, which the routes themselves do not tell."""
+    if path in PUBLIC:
+        operation["security"] = []
+        return
+    operation["security"] = [{"token": []}]
+    if not path.startswith("/v1/alerts"):
+        return
+    answers = operation["responses"] = {"200": _answer("the alert", "application/json", "Alert")}
+    answers.update(_problems("401", "403", "404", "503"))
+    if path == "/v1/alerts":
+        alerts = {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}
+        answers["200"] = {
+            "description": "the alerts",
+            "content": {"application/json": {"schema": {"type": "object", "properties": {"alerts": alerts}}}},
+        }
+        answers.update(_problems("422"))
+    if path.endswith("/{action}"):
+        answers.update(_problems("408", "409", "413", "422", "504"))
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}},
+        }
+        for parameter in operation["parameters"]:
+            if parameter["name"] == "action":
+                parameter["schema"] = {"type": "string", "enum": list(get_args(Action))}
+        operation["parameters"].append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "the same key does the same command only once",
+                "schema": {"type": "string", "maxLength": 128},
+            }
+        )
+
+
+def _problems(*statuses: str) -> Schema:
+    return {status: _answer(REASONS[status], TYPE, "Problem") for status in statuses}
+
+
+def _answer(description: str, form: str, schema: str) -> Schema:
+    return {"description": description, "content": {form: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}

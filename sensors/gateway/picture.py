@@ -1,0 +1,93 @@
+"""The gateway's view of the live picture in Redis: alerts out, answers out, sources in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from config import contract
+from models.values import Alert, Answer, from_json
+from sensors.gateway.metrics import Tally
+
+log = logging.getLogger(__name__)
+
+PUBLISH_S = 1.0
+POLL_S = 0.02
+Source = dict[str, int]
+
+
+class Picture:
+    """Alerts, answers and sources of ``city`` in the store at ``url``."""
+
+    def __init__(self, url: str, city: str) -> None:
+        self._redis: Redis = Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self._city = city
+        self._before: dict[str, Source] | None = None  # what an earlier run of the gateway has counted
+        self._away = False
+
+    async def alerts(self) -> list[Alert]:
+        """Every alert in the picture, the newest first; raises ``RedisError`` when the store is away."""
+        found = await self._redis.hvals(contract.alerts(self._city))
+        return sorted((from_json(data, Alert) for data in found), key=lambda alert: (-alert.opened, alert.id))
+
+    async def alert(self, number: str) -> Alert | None:
+        """The alert with this id, if it is in the picture; raises ``RedisError``."""
+        data = await self._redis.hget(contract.alerts(self._city), number)
+        return None if data is None else from_json(data, Alert)
+
+    async def answer(self, command: str, within_s: float) -> Answer | None:
+        """What became of the command, waiting for it; ``None`` when nobody says so in time. Raises ``RedisError``."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while (data := await self._redis.get(contract.answer(self._city, command))) is None:
+            if asyncio.get_running_loop().time() >= deadline:
+                return None
+            await asyncio.sleep(POLL_S)
+        return from_json(data, Answer)
+
+    async def publish(self, tallies: Mapping[str, Tally]) -> None:
+        """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""
+        while True:
+            await asyncio.sleep(PUBLISH_S)
+            try:
+                await self._publish(tallies)
+            except (RedisError, OSError) as error:
+                if not self._away:
+                    log.warning("the store is away, the sources' counts wait: %s", error)
+                self._away = True
+            else:
+                self._away = False
+
+    async def _publish(self, tallies: Mapping[str, Tally]) -> None:
+        key = contract.sources(self._city)
+        if self._before is None:
+            found = cast("dict[bytes, bytes]", await self._redis.hgetall(key))
+            self._before = {name.decode(): _source(data) for name, data in found.items()}
+        if tallies:
+            await self._redis.hset(key, mapping={name: self._row(name, tally) for name, tally in tallies.items()})
+
+    def _row(self, name: str, tally: Tally) -> bytes:
+        before = (self._before or {}).get(name, {})
+        counts = {what: getattr(tally, what) + before.get(what, 0) for what in ("accepted", "rejected")}
+        return msgspec.json.encode(counts | {"last": tally.last, "lag_ms": tally.lag_ms})
+
+    async def close(self, tallies: Mapping[str, Tally]) -> None:
+        """Write the last counts and close the connections."""
+        try:
+            await self._publish(tallies)
+        except (RedisError, OSError) as error:
+            log.warning("the store is away, the last counts are not written: %s", error)
+        await self._redis.aclose()
+
+
+def _source(data: bytes) -> Source:
+    try:
+        return msgspec.json.decode(data, type=Source)
+    except msgspec.DecodeError:
+        log.warning("a source's counts in the store cannot be read and begin at 0: %r", data[:100])
+        return {}
