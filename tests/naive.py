@@ -35,7 +35,7 @@ class Side:
     def surprise(self, z: float) -> float:
         """-log10 of the two-sided probability of ``z`` >= 0."""
         if z <= self.threshold:
-            return (z / self.threshold) ** 1.5 * math.log10(25.0)
+            return math.pow(z / self.threshold, 1.5) * math.log10(25.0)
         variance = max(self.square - self.mean**2, 1e-6 * self.mean**2 + 1e-12)
         shape = min(max((1.0 - self.mean**2 / variance) / 2.0, 0.02), 0.45)
         scale = max(self.mean * (1.0 - shape), 1e-6)
@@ -43,15 +43,24 @@ class Side:
         return min(-math.log10(2.0 * 0.02 * tail), 30.0)
 
     def learn(self, z: float, readings: float) -> None:
-        """Move the threshold towards the 98 % quantile and the moments towards the excesses."""
-        over = min(z - self.threshold, 8.0 * self.mean)
+        """Move the moments towards the excesses and the threshold towards the 98 % quantile."""
+        threshold = self.threshold
+        self.learn_threshold(z, readings)
+        self.learn_excess(z, threshold)
+
+    def learn_threshold(self, z: float, readings: float) -> None:
+        """Move the threshold towards the 98 % quantile."""
         step = 20.0 / min(readings + 300.0, 6_000.0)
+        self.threshold = kept(max(self.threshold + step * ((z > self.threshold) - 0.02), 0.5))
+
+    def learn_excess(self, z: float, threshold: float | None = None) -> None:
+        """Move the moments towards the excess of ``z``, if it is one."""
+        over = min(z - (self.threshold if threshold is None else threshold), 8.0 * self.mean)
         if over > 0.0:
             self.count = min(self.count + 1.0, 400.0)
             mean, square = self.mean, self.square
             self.mean = kept(mean + (over - mean) / (self.count + 12.0))
             self.square = kept(square + (over * over - square) / (self.count + 12.0))
-        self.threshold = kept(max(self.threshold + step * ((over > 0.0) - 0.02), 0.5))
 
 
 @dataclass
@@ -163,6 +172,61 @@ class SeasonalBaseline:
         mean = max(max(expected, 0.0) ** 2 + deviation**2 - 0.375, 0.0)
         low, high = (max(max(edge, 0.0) ** 2 - 0.375, 0.0) for edge in edges)
         return (mean, low, high)
+
+
+@dataclass
+class RunningLevel:
+    """Twin of ``models.detectors.running_level`` for one datastream."""
+
+    detector: Any
+    readings: int = 0
+    level: float = 0.0
+    spread: float = 0.0
+    run: int = 0
+    first: float = 0.0
+    up: Side = field(default_factory=Side)
+    down: Side = field(default_factory=Side)
+
+    def step(self, time_ms: int, value: float, kind: int, local_ms: int) -> Told:
+        """Score one reading, then learn it."""
+        if not math.isfinite(value):
+            return NOTHING
+        value = min(max(value, -1e15), 1e15)
+        level = self.level if self.readings else value
+        deviation = max(self.spread * math.sqrt(math.pi / 2), self.detector.floor, 1e-3 * abs(level))
+        deviation = max(deviation * (1.0 + 5.0 / max(self.readings, 1)), 1e-9)
+        residual = value - level
+        z = residual / deviation
+        ready = self.readings >= self.detector.ready
+        side = self.up if residual > 0.0 else self.down
+        score = side.surprise(abs(z)) if ready else 0.0
+        told = (score, level, level - 1.6448536269514722 * deviation, level + 1.6448536269514722 * deviation)
+        self._learn(residual, deviation, level, ready)
+        if ready:
+            self._learn_tails(z, abs(z) > side.threshold)
+        return told if ready else (score, math.nan, math.nan, math.nan)
+
+    def _learn(self, residual: float, deviation: float, level: float, ready: bool) -> None:
+        far = abs(residual / deviation)
+        weight = max((3.0 / max(far, 3.0)) ** 2, 0.125) if ready else 1.0
+        learned = min(max(residual, -3.0 * deviation), 3.0 * deviation) if ready else residual
+        if self.readings:
+            rate = weight / min(self.readings, self.detector.memory)
+            self.spread = kept(self.spread + rate * (abs(learned) - self.spread))
+        self.readings += 1
+        self.level = kept(level + weight / min(self.readings, self.detector.memory) * learned)
+
+    def _learn_tails(self, z: float, beyond: bool) -> None:
+        """A run beyond a threshold teaches its first excess once it is over, and moves the thresholds six times."""
+        if self.run and not beyond:
+            self.up.learn_excess(self.first)
+            self.down.learn_excess(-self.first)
+        if beyond and not self.run:
+            self.first = kept(z)
+        self.run = self.run + 1 if beyond else 0
+        if self.run <= 6:
+            self.up.learn_threshold(z, self.readings)
+            self.down.learn_threshold(-z, self.readings)
 
 
 def run(twin: Callable[[], Any], readings: Sequence[Reading]) -> Iterator[Told]:

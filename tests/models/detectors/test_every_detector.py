@@ -29,9 +29,11 @@ TRIED: dict[str, list[Cell]] = {
         {"counts": False, "floor": 0.0, "bins": 96},
         {"compiled": False},
     ],
+    "running-level": [{}, {"memory": 50, "ready": 4, "floor": 0.5}],
 }
 TWINS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "seasonal-baseline": lambda detector: lambda: naive.SeasonalBaseline(detector),
+    "running-level": lambda detector: lambda: naive.RunningLevel(detector),
 }
 CASES = [pytest.param(name, cell, id=f"{name}-{cell}") for name, cells in TRIED.items() for cell in cells]
 
