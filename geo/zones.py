@@ -16,6 +16,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Geod
 
+from geo.cells import Cells, index
+
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Bool = NDArray[np.bool_]
@@ -70,18 +72,17 @@ class Zones:
 
     @cached_property
     def tree(self) -> shapely.STRtree:
-        """The spatial index over the prepared polygons."""
-        shapely.prepare(self.geometries)
+        """The spatial index over the polygons' boxes, for distances and neighbours."""
         return shapely.STRtree(self.geometries)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The index for many points; built at the first question, in 0.1 to 1 s."""
+        return index(self.geometries)
 
     def containing(self, lon: Any, lat: Any) -> Hits:
         """All zones that contain each point, borders included; a NaN or infinite point is in none."""
-        x, y = _columns(lon, lat)
-        finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
-        points = shapely.points(x[finite], y[finite])
-        row, zone = self.tree.query(points, predicate="intersects")
-        order = np.lexsort((zone, row))
-        return Hits(finite[row[order]].astype(np.int32), zone[order].astype(np.int32))
+        return Hits(*self.cells.pairs(*_columns(lon, lat)))
 
     def districts(self, lon: Any, lat: Any) -> Int32:
         """(points,): the row of the district of each point, the lowest on a border, -1 outside all."""
