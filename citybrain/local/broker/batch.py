@@ -33,7 +33,7 @@ class Header(NamedTuple):
     producer: int  # -1: none
     epoch: int
     sequence: int  # of the first record within its producer and partition
-    count: int
+    records: int  # how many
 
     @property
     def size(self) -> int:
@@ -78,8 +78,8 @@ def checked(records: bytes | None) -> list[Header]:
             raise Refused(Code.CORRUPT_MESSAGE, f"byte {at} starts no record batch of message format 2")
         if not intact(records, found, at):
             raise Refused(Code.CORRUPT_MESSAGE, f"the batch at byte {at} is cut short or its CRC32C differs")
-        if found.count != found.last_delta + 1 or found.count < 1:
-            raise Refused(Code.CORRUPT_MESSAGE, f"{found.count} records but last offset delta {found.last_delta}")
+        if found.records != found.last_delta + 1:
+            raise Refused(Code.CORRUPT_MESSAGE, f"{found.records} records but last offset delta {found.last_delta}")
         if found.attributes & (_TRANSACTIONAL | _CONTROL):
             raise Refused(Code.INVALID_REQUEST, "transactions are not supported by the embedded broker")
         headers.append(found)

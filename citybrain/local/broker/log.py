@@ -277,14 +277,15 @@ class PartitionLog:
             raise Refused(Code.OFFSET_OUT_OF_RANGE, f"offset {offset} is outside {self.start} to {self.end}")
         if offset >= self.durable:
             return b""
-        segment, position = self._cursors.pop(offset, None) or self._find(offset)
+        segment, position = self._cursors.get(offset) or self._find(offset)
         if segment is self.segments[-1]:
             data, after = self._read_at(self._fd, segment, position, offset, limit, at_least_one)
         else:  # old records may have to come from the disk: do not stop the others meanwhile
             fd = segment.open()
-            work = (self._read_at, fd, segment, position, offset, limit, at_least_one)
             try:
-                data, after = await asyncio.get_running_loop().run_in_executor(self._executor, *work)
+                data, after = await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._read_at, fd, segment, position, offset, limit, at_least_one
+                )
             finally:
                 os.close(fd)
         if data:

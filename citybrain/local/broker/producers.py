@@ -27,7 +27,7 @@ class Producers:
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self._known: dict[int, _Producer] = {}
         for producer, epoch, batches in snapshot or ():
-            self._known[producer] = _Producer(epoch, deque((tuple(b) for b in batches), maxlen=_REMEMBERED))
+            self._known[producer] = _Producer(epoch, deque(batches, maxlen=_REMEMBERED))
 
     def snapshot(self) -> Snapshot:
         """The state as plain values."""
