@@ -20,7 +20,7 @@ from models.batch import Batch, batch
 from models.calendar import Calendar
 from sensors.simulate import estate
 from sensors.simulate.crowd import crowd
-from sensors.simulate.faults import DAILY_SHARE, SILENT, SPIKES, STUCK, ZERO, faults
+from sensors.simulate.faults import DAILY_SHARE, SILENT, SPIKES, STUCK, ZERO, Windows, faults
 from sensors.simulate.incidents import CROWDED, Incident, Timetable, demo
 from sensors.simulate.places import Places, metres_between, places
 from sensors.simulate.schedule import phases
@@ -76,6 +76,7 @@ class City:
         self.crowd = crowd(seed, calendar, places, gate, self.lon[is_people], self.lat[is_people], district[is_people])
         self.weather = weather(seed, calendar, places.centre, self.lon[is_weather], self.lat[is_weather])
         self._reached: dict[Incident, Floats] = {}
+        self._failures: dict[int, Windows] = {}
 
     def values(self, rows: NDArray[np.integer[Any]], time_ms: NDArray[np.integer[Any]] | int) -> Floats:
         """The value of each datastream in ``rows`` at each time; NaN where the sensor is silent or unknown."""
@@ -95,6 +96,18 @@ class City:
                 self._reached.clear()
             known = self._reached[incident] = self._felt(incident)
         return known
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(datastreams,): which of them the simulator has values for."""
+        return np.asarray(self.part != UNKNOWN)
+
+    def failures(self, day: int) -> Windows:
+        """The fault of every datastream on a day since 1970 (UTC), one row each."""
+        if day not in self._failures:
+            rows = np.arange(len(self.part))
+            self._failures = {day: self.faults.windows(rows, np.full(len(rows), day))}
+        return self._failures[day]
 
     def _felt(self, incident: Incident) -> Floats:
         if incident.kind == "silent-gateway":

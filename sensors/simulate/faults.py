@@ -1,6 +1,6 @@
 """Sensors that fail: stuck, silent, at zero, with spikes; seeded windows, the same whenever asked.
 
-At most one fault a datastream and local-free day (UTC): whether, which, when and how long are drawn from
+At most one fault a datastream and day (UTC): whether, which, when and how long are drawn from
 (seed, datastream, day). A window ends with its day.
 """
 
