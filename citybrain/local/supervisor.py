@@ -66,7 +66,9 @@ class Ended:
 
 
 class Supervisor:
-    """Runs processes with their logs in DIR/log and their process ids in DIR/run.
+    """Runs processes with their logs in DIR/log and their process ids in DIR/run/<name>.pid.
+
+    To be used in the main thread: children die with the thread that started them.
 
     ``async with Supervisor(folder, on_end=print) as s: await s.start(process)``; leaving the block stops all.
     """
@@ -104,6 +106,11 @@ class Supervisor:
     def pid(self, name: str) -> int | None:
         """The process id of a running process; None while it is down."""
         return self._running[name].pid
+
+    async def end(self, name: str) -> None:
+        """Stop one process in order; nothing when it is not running."""
+        if name in self._running:
+            await self._running.pop(name).stop()
 
     async def stop(self) -> None:
         """Stop all in the reverse order of their start: SIGTERM, then SIGKILL when the grace is over."""
@@ -186,7 +193,10 @@ class _Kept:
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, _BACKOFF_S[1])
-            await self.launch()
+            try:
+                await self.launch()
+            except OSError as error:  # no memory, no process ids: the next round tries again
+                log.error("%s cannot be started again: %s", self.process.name, error)
 
     async def stop(self) -> None:
         """End it in order, or kill it; its group with it."""

@@ -1,0 +1,5 @@
+"""``python -m citybrain``: the command line."""
+
+from citybrain.cli import main
+
+main()

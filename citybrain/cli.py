@@ -1,0 +1,229 @@
+"""The command line: parses, calls, turns errors into one clear line. What the commands do is in ``commands/``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from citybrain import __version__
+from config.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+packs = typer.Typer(no_args_is_help=True, help="Scenario packs.")
+dead = typer.Typer(no_args_is_help=True, help="Dead letters: input that could not be used.")
+token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
+user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
+app.add_typer(packs, name="packs")
+app.add_typer(dead, name="dead")
+app.add_typer(token, name="token")
+app.add_typer(user, name="user")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
+CityName = Annotated[str | None, typer.Option("--city", help="Which city; default CITYBRAIN_CITY or chengdu.")]
+
+
+class Role(StrEnum):
+    """What ``citybrain run`` can run."""
+
+    all = "all"
+    gateway = "gateway"
+    worker = "worker"
+    wall = "wall"
+    archive = "archive"
+
+
+def seconds(text: str) -> float:
+    """``60s``, ``2m``, ``1h`` or plain seconds; for typer."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write it as 60s, 2m or 1h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+def settings(**changed: Any) -> Settings:
+    """The settings from the environment, with those options that were given."""
+    return Settings().model_copy(update={name: value for name, value in changed.items() if value is not None})
+
+
+@app.command()
+def demo(
+    city: CityName = None,
+    speed: Annotated[float | None, typer.Option(help="Times real time (chengdu) or recorded time (auckland).")] = None,
+    for_: Annotated[str | None, typer.Option("--for", help="Stop after so long: 60s, 2m, 1h.")] = None,
+    port: Annotated[int | None, typer.Option(help="The wall's port.")] = None,
+    headless: Annotated[bool, typer.Option(help="Nobody looks: the run acknowledges its alerts itself.")] = False,
+    as_json: Json = False,
+) -> int:
+    """The whole product on one machine: broker, store, gateway, worker, archive, wall and a feed."""
+    from citybrain.demo import demo as run
+
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter(f"speed {speed} is not above 0; 1 is real time")
+    chosen = settings(city=city, wall_port=port)
+    return asyncio.run(run(chosen, speed, seconds(for_) if for_ else None, headless, as_json))
+
+
+@app.command()
+def run(role: Role, city: CityName = None) -> int:
+    """One role, for production; ``all`` runs every role on this machine, embedded broker and store included."""
+    chosen = settings(city=city)
+    if role is Role.all:
+        from citybrain.everything import run_all
+
+        return asyncio.run(run_all(chosen))
+    from citybrain import roles
+
+    return roles.run(role.value, chosen)  # type: ignore[arg-type]  # every role but all
+
+
+@app.command(hidden=True)
+def feed(city: CityName = None, speed: float | None = None) -> int:
+    """Push the city's simulated or recorded readings through the gateway (``demo`` runs this)."""
+    from citybrain.commands import feed as command
+
+    return command.run(settings(city=city), speed)
+
+
+@app.command()
+def doctor(city: CityName = None, as_json: Json = False) -> int:
+    """Check the machine, the stack, the names and the city; exit 1 on a fault."""
+    from citybrain.doctor import doctor as run
+
+    return run(settings(city=city), as_json)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="throughput, latency, gateway, detectors, geo …")], as_json: Json = False
+) -> int:
+    """Measure this machine; prints one JSON object."""
+    from citybrain.commands.bench import run
+
+    return run(name, as_json)
+
+
+@packs.command("list")
+def packs_list(as_json: Json = False) -> int:
+    """The packs with their state."""
+    from citybrain.commands.packs import show
+
+    return show(as_json)
+
+
+@packs.command("check")
+def packs_check() -> int:
+    """Check every pack; exit 1 when one is refused, naming file, key, value and remedy."""
+    from citybrain.commands.packs import check
+
+    return check()
+
+
+@dead.command("list")
+def dead_list(city: CityName = None, limit: int = 20, as_json: Json = False) -> int:
+    """The newest dead letters."""
+    from citybrain.commands.dead import show_list
+
+    return show_list(settings(city=city), limit, as_json)
+
+
+@dead.command("show")
+def dead_show(letter: str, city: CityName = None) -> int:
+    """One dead letter with its bytes."""
+    from citybrain.commands.dead import show
+
+    return show(settings(city=city), letter)
+
+
+@dead.command("replay")
+def dead_replay(letter: str, city: CityName = None, gateway_token: str = typer.Option(..., envvar="TOKEN")) -> int:
+    """Send a dead letter's bytes through the gateway again, after what was wrong has been mended."""
+    from citybrain.commands.dead import replay
+
+    return replay(settings(city=city), letter, gateway_token)
+
+
+@token.command("new")
+def token_new(
+    name: Annotated[str, typer.Argument(help="The gateway's name.")],
+    scope: Annotated[list[str], typer.Option(help="readings, dispatch")] = ["readings"],  # noqa: B006  # typer's way
+    city: CityName = None,
+) -> int:
+    """Issue a token for a sensor gateway; it is shown once."""
+    from sensors.tokens import issue
+
+    print(issue(settings(city=city).secrets / "gateways.json", name, tuple(scope)))  # noqa: T201
+    return 0
+
+
+@token.command("revoke")
+def token_revoke(name: str, city: CityName = None) -> int:
+    """Revoke every token of a gateway; it is refused within 5 seconds."""
+    from sensors.tokens import revoke
+
+    gone = revoke(settings(city=city).secrets / "gateways.json", name)
+    print(f"{gone} tokens of {name} revoked")  # noqa: T201
+    return 0 if gone else 1
+
+
+@user.command("add")
+def user_add(
+    name: str,
+    role: Annotated[str, typer.Option(help="viewer, dispatcher, planner or admin")] = "dispatcher",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
+    city: CityName = None,
+) -> int:
+    """Add a person, or give them a new role and password."""
+    from wall.accounts import add_user
+
+    add_user(settings(city=city).secrets / "users.json", name, role, password)
+    return 0
+
+
+@app.command()
+def version() -> int:
+    """The version."""
+    print(__version__)  # noqa: T201
+    return 0
+
+
+def main() -> None:
+    """Run the command line; a known fault is one line on standard error and exit code 1."""
+    logging.basicConfig(
+        level=os.environ.get("CITYBRAIN_LOG", "WARNING" if len(sys.argv) > 1 and sys.argv[1] == "demo" else "INFO"),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("httpx", "kafka", "aiokafka", "uvicorn.access", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(os.environ.get("CITYBRAIN_DATA", "data"), "cache").resolve()))
+    try:
+        code = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except typer.Exit as done:
+        code = done.exit_code
+    except Exception as error:
+        if not _known(error):
+            raise
+        print(f"citybrain: {_line(error)}", file=sys.stderr)  # noqa: T201
+        code = 2 if type(error).__name__ in ("UsageError", "BadParameter", "NoSuchOption", "MissingParameter") else 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _known(error: Exception) -> bool:
+    """Whether the product raised it for a person to read, rather than by a defect."""
+    module = type(error).__module__.partition(".")[0]
+    return module in ("citybrain", "wall", "streams", "sensors", "config", "models", "geo", "click", "typer", "pydantic_core")
+
+
+def _line(error: Exception) -> str:
+    shown = getattr(error, "format_message", None)
+    return str(shown() if shown else error)

@@ -1,0 +1,150 @@
+"""What has to be there before a city can run: its register, its topics, its secrets, what its detectors know.
+
+Every step looks first and does only what is missing, so each role may call it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import polars as pl
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from config import city as cities
+from config import contract, pack, register
+from config.city import City
+from config.contract import Topic
+from config.settings import Settings
+from config.site import Site
+from sensors.simulate import chengdu as simulator
+from streams import snapshots
+
+log = logging.getLogger(__name__)
+HOUR_MS = 3_600_000
+WARM_UP_DAYS = 7
+Progress = Callable[[str, float], None]  # what is done, and the share of it that is (0-1)
+
+
+class PrepareError(RuntimeError):
+    """The city cannot be prepared; the message says what is missing and what to do."""
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Hold the city's lock: two roles that start at once must not both make the register."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_register(settings: Settings) -> None:
+    """Make the city's register from its pack's assets, or from its simulator's, or append what is new in them."""
+    with alone(settings):
+        city = cities.load(settings.city)
+        watched = [one for loaded in pack.load_all() for one in loaded.watched]
+        assets = _assets(city)
+        if settings.register.exists():
+            held = register.load(settings.register)
+            made, rejects = register.extend(held, city, assets, watched)
+            if len(made) == len(held):
+                return
+            log.info("register: %d datastreams appended", len(made) - len(held))
+        else:
+            made, rejects = register.build(city, assets, watched)
+            log.info("register: %d datastreams in %d shards", len(made), made.shards)
+        for reject in rejects[:10]:
+            log.info("register: %s", reject)
+        if len(rejects) > 10:
+            log.info("register: and %d more were left out", len(rejects) - 10)
+        register.save(made, settings.register)
+
+
+def _assets(city: City) -> pl.DataFrame:
+    own = city.assets()
+    if own.height:
+        return own
+    if is_simulated(city):
+        return simulator.assets(city)
+    raise PrepareError(f"city {city.id} has no assets; name a file under assets: in config/cities/{city.id}/city.yaml")
+
+
+def is_simulated(city: City) -> bool:
+    """Whether the city has no assets of its own but a simulator that declares them (feed.yaml)."""
+    return city.asset_file is None and (city.folder / "feed.yaml").exists()
+
+
+def make_topics(kafka: str, city: str, shards: int) -> None:
+    """Create the city's topics that do not exist; raises ``PrepareError`` when the broker cannot be asked."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=kafka.split(","), client_id="citybrain-prepare")
+    except KafkaError as error:
+        raise PrepareError(f"no broker answers at {kafka}: {error}; check CITYBRAIN_KAFKA") from error
+    try:
+        there = set(admin.list_topics())
+        missing = [topic for topic in contract.TOPICS if topic.of(city) not in there]
+        if missing:
+            try:
+                admin.create_topics([_declared(topic, city, shards) for topic in missing])
+            except TopicAlreadyExistsError:
+                log.info("the topics were made by another role meanwhile")
+    except KafkaError as error:
+        raise PrepareError(f"the topics of {city} cannot be made on {kafka}: {error}") from error
+    finally:
+        admin.close()
+
+
+def _declared(topic: Topic, city: str, shards: int) -> NewTopic:
+    config = {"max.message.bytes": "4194304"}
+    if topic.compact:
+        config["cleanup.policy"] = "compact"
+    else:
+        config["retention.ms"] = str(topic.retention_hours * 3_600_000)
+    return NewTopic(
+        name=topic.of(city),
+        num_partitions=topic.partitions or shards,
+        replication_factor=-1,  # the broker's default
+        topic_configs=config,
+    )
+
+
+def warm_up(site: Site, progress: Progress) -> None:
+    """Teach the detectors of a simulated city its last week, hour by hour, before the first reading.
+
+    The states are saved as those of offset 0. A city that brings its own past (a feed with a warm-up) or has run
+    before is left as it is.
+    """
+    folders = [site.settings.state / f"shard-{shard}" for shard in range(site.register.shards)]
+    if any(snapshots.offsets(folder) for folder in folders) or not is_simulated(site.city):
+        return
+    engines = [site.layouts.engine(shard) for shard in range(site.register.shards)]
+    city = site.layouts.city_engine()
+    end = int(time.time() * 1000) // HOUR_MS * HOUR_MS
+    start = end - WARM_UP_DAYS * 24 * HOUR_MS
+    past = simulator.simulated(site.city, site.register, end)
+    for batch in simulator.history(past, end, WARM_UP_DAYS, HOUR_MS // 1000):
+        shard = int(site.register.shard[batch.datastream[0]])  # a batch of history is of one shard
+        for partial in engines[shard].step(batch).partials:
+            city.step(partial)
+        progress("teaching the detectors last week", (batch.accepted - start) / (end - start))
+    for folder, engine in zip(folders, engines, strict=True):
+        engine.counts[:] = 0
+        snapshots.write(folder, 0, engine.snapshot())
+    snapshots.write(site.settings.state / "city", 0, city.snapshot())
+
+
+def scored(site: Site) -> int:
+    """How many readings the saved states have scored since the city began."""
+    total = 0
+    for shard in range(site.register.shards):
+        saved = snapshots.newest(site.settings.state / f"shard-{shard}")
+        if saved is not None:
+            total += int(np.asarray(saved[1]["counts"])[0])
+    return total

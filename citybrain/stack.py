@@ -1,0 +1,175 @@
+"""The processes of a city on one machine: broker and store where none is configured, then the roles."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from citybrain.local import kafka as local_kafka
+from citybrain.local import redis as local_redis
+from citybrain.local.environment import environment
+from citybrain.local.supervisor import Process, Supervisor, at_once
+from config.settings import Settings
+
+DISK_MB = 1_000
+
+
+class StackError(RuntimeError):
+    """The city cannot be started here; the message names the value, the limit and the remedy."""
+
+
+def check_machine(settings: Settings) -> None:
+    """Ports free and room on the disk, before anything is started; raises ``StackError``."""
+    for name, port, option in (
+        ("the wall", settings.wall_port, "--port"),
+        ("the gateway", settings.gateway_port, "CITYBRAIN_GATEWAY_PORT"),
+    ):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, port))
+            except OSError as error:
+                raise StackError(
+                    f"port {port} for {name} cannot be used ({error.strerror}); choose another with {option}"
+                ) from error
+    settings.data.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.data).free // 2**20
+    if free < DISK_MB:
+        raise StackError(
+            f"{free} MB are free at {settings.data}, at least {DISK_MB} MB are needed; make room or set CITYBRAIN_DATA"
+        )
+
+
+@dataclass(slots=True)
+class Stack:
+    """Starts and stops the processes of one city; ``settings`` get the addresses of what was started."""
+
+    settings: Settings
+    supervisor: Supervisor
+
+    async def start_local(self) -> None:
+        """Start the embedded broker and store where no real ones are configured."""
+        data = self.settings.data
+        if self.settings.kafka is None:
+            port = local_redis.free_port()
+            folder = data / "broker"
+            folder.mkdir(parents=True, exist_ok=True)
+            await self.supervisor.start(
+                Process("broker", local_kafka.argv(folder, port), ready=_listens("127.0.0.1", port))
+            )
+            self.settings = self.settings.model_copy(update={"kafka": f"127.0.0.1:{port}"})
+        if self.settings.redis is None:
+            folder = data / "redis"
+            url = SecretStr(_store_url(folder))
+            await self.supervisor.start(Process("redis", _store_argv(folder), ready=_pongs(url)))
+            self.settings = self.settings.model_copy(update={"redis": url})
+
+    async def start_role(self, role: str, name: str | None = None) -> None:
+        """Start one role and wait until it is ready."""
+        settings = self.settings
+        ready: Callable[[], Awaitable[bool]]
+        if role == "gateway":
+            ready = _answers(f"http://{settings.host}:{settings.gateway_port}/healthz")
+        elif role == "wall":
+            ready = _answers(f"http://{settings.host}:{settings.wall_port}/healthz")
+        else:
+            ready = at_once
+        await self.supervisor.start(Process(name or role, self.command("run", role), self.variables(), ready))
+
+    async def start_feed(self, *options: str) -> None:
+        """Start the simulator or the replay that pushes readings to the gateway; it is not started again."""
+        command = self.command("feed", *options)
+        await self.supervisor.start(Process("feed", command, self.variables(), restart=False))
+
+    @staticmethod
+    def command(*words: str) -> list[str]:
+        """The command line of this program."""
+        return [sys.executable, "-m", "citybrain", *words]
+
+    def variables(self) -> dict[str, str]:
+        """The environment that gives a child the same settings."""
+        s = self.settings
+        more = {
+            "CITYBRAIN_CITY": s.city,
+            "CITYBRAIN_DATA": str(s.data.resolve()),
+            "CITYBRAIN_HOST": s.host,
+            "CITYBRAIN_GATEWAY_PORT": str(s.gateway_port),
+            "CITYBRAIN_WALL_PORT": str(s.wall_port),
+        }
+        if s.kafka is not None:
+            more["CITYBRAIN_KAFKA"] = s.kafka
+        if s.redis is not None:
+            more["CITYBRAIN_REDIS"] = s.redis.get_secret_value()
+        return environment(more)
+
+
+def _store_argv(folder: Path) -> list[str]:
+    try:
+        return local_redis.argv(folder)
+    except ValueError:  # the path is too long for a socket
+        return local_redis.argv(folder, _store_port(folder))
+
+
+def _store_url(folder: Path) -> str:
+    try:
+        return local_redis.url(folder)
+    except ValueError:
+        return local_redis.url(folder, _store_port(folder))
+
+
+def _store_port(folder: Path) -> int:
+    """A port for the store, the same at every call for the same folder in one run of the programme."""
+    return _PORTS.setdefault(folder, local_redis.free_port())
+
+
+_PORTS: dict[Path, int] = {}
+
+
+def _pongs(url: SecretStr) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        client = Redis.from_url(url.get_secret_value())
+        try:
+            return bool(await client.ping())
+        except (RedisError, OSError):
+            return False
+        finally:
+            await client.aclose()
+
+    return ready
+
+
+def _listens(host: str, port: int) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    return ready
+
+
+def _answers(url: str) -> Callable[[], Awaitable[bool]]:
+    def get() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  # our own http address
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    async def ready() -> bool:
+        return await asyncio.to_thread(get)
+
+    return ready
