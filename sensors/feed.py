@@ -244,9 +244,8 @@ async def _pushers(
 ) -> AsyncIterator[dict[str, Pusher]]:
     """A pusher for each name, over connections that stay open."""
     url = f"http://{settings.host}:{settings.gateway_port}{PATH}"
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=len(tokens), keepalive_timeout=60)
-    ) as session:
+    connector = aiohttp.TCPConnector(limit=len(tokens), keepalive_timeout=60)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
         yield {name: Pusher(session, url, name, token, counts, stop) for name, token in tokens.items()}
 
 
