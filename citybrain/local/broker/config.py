@@ -13,6 +13,7 @@ _DEFAULTS = {
     "delete.retention.ms": str(24 * 3600 * 1000),
     "max.message.bytes": str(8 * _MB),
     "message.timestamp.type": "CreateTime",
+    "min.cleanable.dirty.ratio": "0.5",
     "min.insync.replicas": "1",
     "retention.bytes": "-1",
     "retention.ms": str(7 * 24 * 3600 * 1000),
@@ -20,7 +21,14 @@ _DEFAULTS = {
     "segment.ms": str(7 * 24 * 3600 * 1000),
 }
 _FIXED = ("compression.type", "message.timestamp.type", "min.insync.replicas")
-_LOWEST = {"segment.bytes": 1024, "max.message.bytes": 1, "segment.ms": 1, "delete.retention.ms": 0}
+_SHARES = ("min.cleanable.dirty.ratio",)
+_LOWEST = {
+    "min.cleanable.dirty.ratio": 0,
+    "segment.bytes": 1024,
+    "max.message.bytes": 1,
+    "segment.ms": 1,
+    "delete.retention.ms": 0,
+}
 _POLICIES = ({"delete"}, {"compact"}, {"compact", "delete"})
 
 
@@ -39,6 +47,7 @@ class TopicConfig:
         self.segment_bytes = int(self["segment.bytes"])
         self.segment_ms = int(self["segment.ms"])
         self.delete_retention_ms = int(self["delete.retention.ms"])
+        self.dirty_share = float(self["min.cleanable.dirty.ratio"])  # of the finished segments, before compaction
         self.max_message_bytes = int(self["max.message.bytes"])
 
     def __getitem__(self, name: str) -> str:
@@ -68,8 +77,8 @@ def _check(name: str, value: str | None) -> None:
 def _check_number(name: str, value: str) -> None:
     lowest = _LOWEST.get(name, -1)
     try:
-        number = int(value)
+        number = float(value) if name in _SHARES else int(value)
     except ValueError:
-        raise Refused(Code.INVALID_CONFIG, f"{name} is {value!r}; use a whole number") from None
-    if number < lowest:
+        raise Refused(Code.INVALID_CONFIG, f"{name} is {value!r}; use a number") from None
+    if not number >= lowest:
         raise Refused(Code.INVALID_CONFIG, f"{name} is {number}; use at least {lowest}")
