@@ -50,6 +50,8 @@ def test_zones_of_a_shipped_city_are_named_measured_and_inside_its_view(name: st
         assert zone.area_m2 > 0, zone.id
         assert zone.polygon.contains(shapely.Point(zone.lon, zone.lat)), zone.id
         assert bool(whole.holds(zone.lon, zone.lat)), zone.id
+    west, south, east, north = shapely.total_bounds(city.geo.geometries)
+    assert whole.holds([west, east], [south, north]).all()
     assert [zone.kind for zone in city.zones[: len(city.districts)]] == ["district"] * len(city.districts)
 
 
@@ -64,6 +66,17 @@ def test_chengdu_has_its_districts_zones_venues_and_depots() -> None:
     assert all(zone.capacity for zone in venues)
     assert {depot.kind for depot in city.depots} >= {"patrol", "pump", "ambulance"}
     assert (city.shards, city.tick_ms, city.lateness_ms) == (4, 5_000, 10_000)
+
+
+def test_shanghai_has_its_districts_and_the_bund_in_sections() -> None:
+    """16 districts, and the Bund in five sections that do not overlap and together are the Bund."""
+    city = packs.load("shanghai")
+    sections = [zone.polygon for zone in city.zones if zone.kind == "section"]
+    bund = city.zones[city.index["the-bund"]]
+    assert len(city.districts) == 16
+    assert len(sections) == 5
+    assert shapely.coverage_is_valid(np.array(sections))
+    assert shapely.union_all(sections).symmetric_difference(bund.polygon).area < bund.polygon.area * 1e-3
 
 
 @pytest.mark.parametrize(
