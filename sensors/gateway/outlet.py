@@ -34,7 +34,7 @@ from sensors.spool import Spool, SpoolFailed, SpoolFull
 
 CONFIRM_S = 2.0  # the broker has this long before the spool takes over
 REQUEST_S = 10.0  # a broker that hangs for longer is asked again
-RETRY_S = 0.5
+RETRY_S = 0.25
 STUCK_S = 30.0
 STOP_S = 1.0
 WRITING_S = 0.005  # for the disk to finish what the drain has caught up with
@@ -255,16 +255,19 @@ class Outlet:
     # --- shut: find the broker, drain the spool, open again ---------------------------------------------------
 
     async def _keep(self) -> None:
+        told = ""
         while True:
             try:
                 producer = await self._connected()
                 await self._drain(producer)
             except (KafkaError, OSError, TimeoutError, AssertionError) as error:
-                log.warning("the broker at %s: %r; trying again", self._servers, error)
+                if told != (told := repr(error)):
+                    log.warning("the broker at %s: %s; trying again", self._servers, told)
                 await self._drop_producer()
                 await asyncio.sleep(RETRY_S)
                 continue
             log.info("the broker at %s takes readings", self._servers)
+            told = ""
             await self._shut.wait()
             self._shut.clear()
 
@@ -291,6 +294,7 @@ class Outlet:
 
     async def _drain(self, producer: AIOKafkaProducer) -> None:
         """Send what the spool holds, in order, then open. Returns without a pause between empty and open."""
+        await _found(producer)
         answered = False
         while not self._spool.empty or self._late:
             if answered and self._spool.waiting < DRAIN_BYTES:
@@ -324,7 +328,21 @@ async def _send(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[
         for key, value in message.records:
             batch.append(timestamp=None, key=key or None, value=value)
         future = await producer.send_batch(batch, message.topic, partition=message.partition)
+    future.add_done_callback(_seen)
     return cast("asyncio.Future[object]", future)
+
+
+def _seen(future: asyncio.Future[object]) -> None:
+    """Look at the outcome, so that asyncio does not warn of one that came too late for anybody to ask."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def _found(producer: AIOKafkaProducer) -> None:
+    """Wait until a broker answers; ``TimeoutError`` after ``STUCK_S``, as it may have moved."""
+    async with asyncio.timeout(STUCK_S):
+        while not await producer.client.force_metadata_update():
+            await asyncio.sleep(RETRY_S)
 
 
 async def _all(futures: list[asyncio.Future[object]]) -> None:
@@ -356,6 +374,7 @@ def _producer(servers: str) -> AIOKafkaProducer:
         enable_idempotence=True,
         max_batch_size=RECORD_BYTES,
         request_timeout_ms=round(REQUEST_S * 1000),
+        retry_backoff_ms=round(RETRY_S * 1000),
     )
 
 
