@@ -6,9 +6,10 @@ datastream, later it is late.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from models.both import compiled
 
 FRESH, PLACED, DUPLICATE, LATE = 0, 1, 2, 3
 MEMORY = 4  # how many times of each datastream are remembered
@@ -20,7 +21,7 @@ def start(n: int) -> NDArray[np.int64]:
     return np.full((n, MEMORY), NEVER, np.int64)
 
 
-@numba.njit(cache=True)
+@compiled
 def admit(recent: NDArray[np.int64], rows: NDArray[np.int32], time: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Status of each reading (k,) in order: FRESH, PLACED, DUPLICATE or LATE; ``recent`` is updated in place.
 

@@ -27,12 +27,26 @@ class Calendar:
 
     def local(self, time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Local wall time in ms since 1970-01-01 00:00 local; shape as given."""
+        if not len(time_ms):
+            return time_ms.copy()
+        first, last = self._period(int(time_ms.min())), self._period(int(time_ms.max()))
+        if first == last:  # as nearly always: one offset for all
+            shifted: NDArray[np.int64] = time_ms + self.offset_ms[first]
+            return shifted
         at = np.maximum(np.searchsorted(self.transition_ms, time_ms, side="right") - 1, 0)
         local: NDArray[np.int64] = time_ms + self.offset_ms[at]
         return local
 
+    def _period(self, time_ms: int) -> int:
+        return max(int(np.searchsorted(self.transition_ms, time_ms, side="right")) - 1, 0)
+
     def day_kind(self, local_ms: NDArray[np.int64]) -> NDArray[np.uint8]:
         """WORKDAY, WEEKEND or HOLIDAY of each local time; shape as given."""
+        if not len(local_ms):
+            return np.zeros(0, np.uint8)
+        first, last = int(local_ms.min()) // DAY_MS, int(local_ms.max()) // DAY_MS
+        if first == last and len(local_ms) > 1:  # as nearly always: one day for all
+            return np.repeat(self.day_kind(local_ms[:1]), len(local_ms))
         day = local_ms // DAY_MS
         plain = np.where((day + 3) % 7 >= 5, WEEKEND, WORKDAY).astype(np.uint8)  # day 0 was a Thursday
         row = day - self.first_day

@@ -153,12 +153,15 @@ class CityEngine:
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The whole state as copies of plain arrays."""
         ticks = sorted(self._open)
+        sums = np.zeros((len(ticks), len(FIELDS), len(self.series)))
+        shards = np.zeros((len(ticks), self.shards), np.bool_)
+        for row, tick in enumerate(ticks):
+            present, sums[row] = self._open[tick]
+            shards[row, sorted(present)] = True
         arrays: dict[str, NDArray[np.generic]] = {
             "ticks": np.array(ticks, np.int64),
-            "sums": np.array([self._open[t][1] for t in ticks]).reshape(-1, len(FIELDS), len(self.series)),
-            "shards": np.array([[s in self._open[t][0] for s in range(self.shards)] for t in ticks], np.bool_).reshape(
-                -1, self.shards
-            ),
+            "sums": sums,
+            "shards": shards,
             "marks": np.array([self._closed, self._newest, self.late], np.int64),
             "conditions": np.frombuffer(msgspec.json.encode(self.conditions.snapshot()), np.uint8).copy(),
         }
@@ -171,8 +174,8 @@ class CityEngine:
         """Take over what ``snapshot`` gave. Raises ``ValueError`` when it is of another layout."""
         if arrays["sums"].shape[2] != len(self.series) or arrays["shards"].shape[1] != self.shards:
             raise ValueError(
-                f"the saved city state has {arrays['sums'].shape[2]} series and {arrays['shards'].shape[1]} shards, the "
-                f"city has {len(self.series)} and {self.shards}; the register has changed"
+                f"the saved city state has {arrays['sums'].shape[2]} series and {arrays['shards'].shape[1]} shards, "
+                f"the city has {len(self.series)} and {self.shards}; the register has changed"
             )
         self._open = {
             int(tick): ({s for s in range(self.shards) if present[s]}, np.array(sums, np.float64))

@@ -10,23 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numba
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from models import admission
 from models.batch import Batch
+from models.both import compiled
 from models.calendar import Calendar
 from models.detections import from_change
 from models.layout import ShardLayout
-from models.partials import FIELDS, Partial
+from models.partials import Partial
 from models.placement import Placement
 from models.rules import Change, Conditions, Rule
+from models.sums import ZoneSums
 from models.values import Detection
 
 COUNTS = ("scored", "duplicates", "late", "rejected")
-_NEVER = admission.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,30 @@ class Step:
     detections: tuple[Detection, ...]
     partials: tuple[Partial, ...]
     rejects: tuple[Reject, ...]
+
+
+class _Taken:
+    """The usable readings of a batch as columns (readings,); ``rows`` are those of the layout. ``score`` and
+    ``expected`` are NaN until they are known."""
+
+    __slots__ = ("expected", "flags", "rows", "score", "time", "value")
+
+    def __init__(
+        self,
+        rows: NDArray[np.int32],
+        time: NDArray[np.int64],
+        value: NDArray[np.float64],
+        flags: NDArray[np.uint8],
+        score: NDArray[np.float32] | None = None,
+        expected: NDArray[np.float32] | None = None,
+    ) -> None:
+        self.rows, self.time, self.value, self.flags = rows, time, value, flags
+        self.score = np.full(len(rows), np.nan, np.float32) if score is None else score
+        self.expected = np.full(len(rows), np.nan, np.float32) if expected is None else expected
+
+    def take(self, at: NDArray[np.int64]) -> _Taken:
+        """The readings at these positions."""
+        return _Taken(self.rows[at], self.time[at], self.value[at], self.flags[at], self.score[at], self.expected[at])
 
 
 class Engine:
@@ -76,119 +100,116 @@ class Engine:
         self.value = np.full(n, np.nan, np.float32)
         self.score = np.full(n, np.nan, np.float32)
         self.time = np.zeros(n, np.int64)
-        self.newest = _NEVER
         self.counts = np.zeros(len(COUNTS), np.int64)
-        self._ticks: dict[int, NDArray[np.float64]] = {}
+        self._sums = ZoneSums(layout)
 
     # --- one batch ------------------------------------------------------------------------------------------
 
     def step(self, batch: Batch) -> Step:
         """Take a batch of this shard's readings, in order; what it gave."""
-        rows, time, value, flags = self._placement.rows(batch), batch.time, batch.value, batch.flags
-        kept, rejects = None, self._rejects(batch, rows)
-        if rejects:
+        rows, usable = self._placement.rows(batch)
+        taken, kept = _Taken(rows, batch.time, batch.value, batch.flags), None
+        rejects: tuple[Reject, ...] = ()
+        if usable < len(rows):
             kept = np.flatnonzero(rows >= 0)
-            rows, time, value, flags = rows[kept], time[kept], value[kept], flags[kept]
-        status = admission.admit(self.recent, rows, time)
-        fresh = np.flatnonzero(status == admission.FRESH)
-        score = np.full(len(rows), np.nan, np.float32)
-        expected = np.full(len(rows), np.nan, np.float32)
-        detections: list[Detection] = []
-        if len(fresh):
-            self._detect(rows, time, value, flags, fresh, score, expected, detections)
-        partials = self._sum(rows, time, value, expected, status, batch.accepted)
-        self._count(status, len(rejects))
-        touched = self._remember(rows[fresh], time[fresh], value[fresh], score[fresh])
+            taken, rejects = taken.take(kept), self._rejects(batch, rows)
+        status = admission.admit(self.recent, taken.rows, taken.time)
+        counts = np.bincount(status, minlength=4).tolist()
+        fresh = None if counts[admission.FRESH] == len(status) else np.flatnonzero(status == admission.FRESH)
+        detections = self._detect(taken, fresh)
+        self._sums.add(taken.rows, taken.time, taken.value, taken.expected, status)
+        partials = self._sums.closed(batch.accepted)
+        self.counts += (
+            len(status) - counts[admission.DUPLICATE],
+            counts[admission.DUPLICATE],
+            counts[admission.LATE],
+            len(rejects),
+        )
+        touched = self._remember(taken if fresh is None else taken.take(fresh))
+        score = taken.score
         if kept is not None:
-            whole = np.full(len(batch), np.nan, np.float32)
-            whole[kept] = score
-            score = whole
-        return Step(score, touched, tuple(detections), tuple(partials), tuple(rejects))
+            score = np.full(len(batch), np.nan, np.float32)
+            score[kept] = taken.score
+        return Step(score, touched, detections, tuple(partials), rejects)
 
-    def _rejects(self, batch: Batch, rows: NDArray[np.int32]) -> list[Reject]:
-        if not len(rows) or rows.min() >= 0:
-            return []
-        return [
+    def _rejects(self, batch: Batch, rows: NDArray[np.int32]) -> tuple[Reject, ...]:
+        return tuple(
             Reject(row, self._placement.reason(int(batch.datastream[row]), float(batch.value[row])))
             for row in np.flatnonzero(rows < 0).tolist()
-        ]
+        )
 
-    def _detect(
-        self,
-        rows: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        flags: NDArray[np.uint8],
-        fresh: NDArray[np.int64],
-        score: NDArray[np.float32],
-        expected: NDArray[np.float32],
-        detections: list[Detection],
-    ) -> None:
-        group_of = self.layout.group[rows[fresh]]
-        groups = range(len(self.layout.groups))
-        if len(fresh) and group_of[0] >= 0 and (group_of == group_of[0]).all():
-            groups = range(int(group_of[0]), int(group_of[0]) + 1)
-        for number in groups:
-            at = fresh[group_of == number]
-            if not len(at):
-                continue
-            local_ms = self.calendar.local(time[at])
-            day_kind = self.calendar.day_kind(local_ms)
-            detector = self.layout.groups[number].detector
-            self._detector_states[number], scores = detector.step(
-                self._detector_states[number], self._row[rows[at]], time[at], value[at], day_kind, local_ms
-            )
-            score[at] = scores.score
-            expected[at] = scores.expected
-            for rule in self._watching[number]:
-                detections += self._judge(rule, number, at, rows, time, value, flags, score, expected)
+    def _detect(self, taken: _Taken, fresh: NDArray[np.int64] | None) -> tuple[Detection, ...]:
+        """Score the fresh readings (None: all of them) and apply the rules to them; what was detected, in order."""
+        group_of = self.layout.group[taken.rows if fresh is None else taken.rows[fresh]]
+        if not len(group_of):
+            return ()
+        found: list[tuple[int, int, Detection]] = []
+        low, high = int(group_of.min()), int(group_of.max())
+        for number in range(max(low, 0), high + 1):
+            if low == high:
+                at = fresh
+            else:
+                mine = np.flatnonzero(group_of == number)
+                at = mine if fresh is None else fresh[mine]
+            if at is None or len(at):
+                found += self._detect_group(number, taken, at)
+        found.sort(key=_order)  # as the readings came, so that the cut of batches changes nothing
+        return tuple(detection for _, _, detection in found)
 
-    def _judge(
-        self,
-        rule: int,
-        number: int,
-        at: NDArray[np.int64],
-        rows: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        flags: NDArray[np.uint8],
-        score: NDArray[np.float32],
-        expected: NDArray[np.float32],
-    ) -> list[Detection]:
-        """Apply one rule to the readings at ``at`` that are worth a look."""
+    def _detect_group(
+        self, number: int, taken: _Taken, at: NDArray[np.int64] | None
+    ) -> list[tuple[int, int, Detection]]:
+        mine = taken if at is None else taken.take(at)
+        local_ms = self.calendar.local(mine.time)
+        day_kind = self.calendar.day_kind(local_ms)
+        detector = self.layout.groups[number].detector
+        self._detector_states[number], scores = detector.step(
+            self._detector_states[number], self._row[mine.rows], mine.time, mine.value, day_kind, local_ms
+        )
+        mine.score[:], mine.expected[:] = scores.score, scores.expected
+        if at is not None:
+            taken.score[at], taken.expected[at] = scores.score, scores.expected
+        found = []
+        for rule in self._watching[number]:
+            for row, detection in self._judge(rule, number, mine):
+                found.append((row if at is None else int(at[row]), rule, detection))
+        return found
+
+    def _judge(self, rule: int, number: int, taken: _Taken) -> list[tuple[int, Detection]]:
+        """Apply one rule to the readings that are worth a look; its detections with the rows that made them."""
         declared = self.conditions.rules[rule]
         active = self._active[rule]
+        look = None
         if declared.watch > 0:
-            with np.errstate(invalid="ignore"):
-                hot = score[at] >= declared.watch
-            look = hot | active[rows[at]]
-            if not look.any():
+            hot, held = _worth(taken.rows, taken.score, active, declared.watch)
+            if not hot and not held:
                 return []
-            if hot.any():  # all readings of a place that became hot, so that the cut of batches changes nothing
-                look |= np.isin(rows[at], rows[at][hot])
-            at = at[look]
-        frame = self._frame(at, time, value, score, expected)
-        places = rows[at]
-        changes = self.conditions.step(rule, places.tolist(), time[at].tolist(), frame)
-        held = self.conditions.active(rule)
-        for place in set(places.tolist()):
-            active[place] = place in held
-        return [self._detection(declared, number, change, frame, int(flags[at[change.row]])) for change in changes]
+            warm = taken.score >= declared.watch
+            look = warm | active[taken.rows]
+            if hot:  # all readings of a place that became hot, so that the cut of batches changes nothing
+                look |= np.isin(taken.rows, taken.rows[warm])
+            look = np.flatnonzero(look)
+            taken = taken.take(look)
+        frame = self._frame(taken)
+        places = taken.rows.tolist()
+        changes = self.conditions.step(rule, places, taken.time.tolist(), frame)
+        for place in set(places):
+            active[place] = self.conditions.holds(rule, place)
+        return [
+            (
+                change.row if look is None else int(look[change.row]),
+                self._detection(declared, number, change, frame, int(taken.flags[change.row])),
+            )
+            for change in changes
+        ]
 
-    def _frame(
-        self,
-        at: NDArray[np.int64],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        score: NDArray[np.float32],
-        expected: NDArray[np.float32],
-    ) -> pl.DataFrame:
-        local_ms = self.calendar.local(time[at])
+    def _frame(self, taken: _Taken) -> pl.DataFrame:
+        local_ms = self.calendar.local(taken.time)
         return pl.DataFrame(
             {
-                "value": value[at],
-                "expected": expected[at].astype(np.float64),
-                "score": score[at].astype(np.float64),
+                "value": taken.value,
+                "expected": taken.expected.astype(np.float64),
+                "score": taken.score.astype(np.float64),
                 "hour": (local_ms % 86_400_000) / 3_600_000,
                 "day_kind": self.calendar.day_kind(local_ms).astype(np.float64),
             },
@@ -206,55 +227,17 @@ class Engine:
             exercise=bool(flags & 1),
         )
 
-    # --- zone sums ------------------------------------------------------------------------------------------
-
-    def _sum(
-        self,
-        rows: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        expected: NDArray[np.float32],
-        status: NDArray[np.uint8],
-        accepted: int,
-    ) -> list[Partial]:
-        """Add the readings to their ticks; the ticks that the watermark has passed, in order."""
-        admitted = status <= admission.PLACED
-        if not admitted.any():
-            return []
-        tick_ms = self.layout.tick_ms
-        newest = np.maximum.accumulate(np.maximum(np.where(admitted, time, _NEVER), self.newest))
-        self.newest = int(newest[-1])
-        tick = time // tick_ms * tick_ms
-        # what is open is told reading by reading, so that the cut of batches changes nothing
-        in_time = admitted & (tick + tick_ms > newest - self.layout.lateness_ms)
-        for start in np.unique(tick[in_time]).tolist():
-            sums = self._ticks.get(start)
-            if sums is None:
-                sums = self._ticks[start] = np.zeros((len(FIELDS), self.layout.series))
-            at = np.flatnonzero(in_time & (tick == start))
-            _add(sums, rows[at], value[at], expected[at], self.layout.indptr, self.layout.indices)
-        mark = self.newest - self.layout.lateness_ms
-        over = sorted(start for start in self._ticks if start + tick_ms <= mark)
-        return [Partial(self.layout.shard, start, accepted, *self._ticks.pop(start)) for start in over]
-
     # --- the picture ----------------------------------------------------------------------------------------
 
-    def _count(self, status: NDArray[np.uint8], rejects: int) -> None:
-        late = int((status == admission.LATE).sum())
-        duplicates = int((status == admission.DUPLICATE).sum())
-        self.counts += (len(status) - duplicates, duplicates, late, rejects)
-
-    def _remember(
-        self,
-        rows: NDArray[np.int32],
-        time: NDArray[np.int64],
-        value: NDArray[np.float64],
-        score: NDArray[np.float32],
-    ) -> NDArray[np.int32]:
-        self.value[rows] = value  # of a repeated row the last one stays
-        self.score[rows] = score
-        self.time[rows] = time
-        return np.unique(rows)
+    def _remember(self, taken: _Taken) -> NDArray[np.int32]:
+        """Keep the last of each datastream; which rows these are, ascending."""
+        rows = taken.rows
+        if _keep(self.value, self.score, self.time, rows, taken.value, taken.score, taken.time):
+            return rows.copy()
+        ordered = np.sort(rows)
+        first = np.ones(len(rows), np.bool_)
+        first[1:] = ordered[1:] != ordered[:-1]
+        return ordered[first]
 
     # --- saving ---------------------------------------------------------------------------------------------
 
@@ -265,12 +248,8 @@ class Engine:
             "value": self.value.copy(),
             "score": self.score.copy(),
             "time": self.time.copy(),
-            "newest": np.array([self.newest], np.int64),
             "counts": self.counts.copy(),
-            "ticks": np.array(sorted(self._ticks), np.int64),
-            "sums": np.array([self._ticks[t] for t in sorted(self._ticks)]).reshape(
-                -1, len(FIELDS), self.layout.series
-            ),
+            **self._sums.snapshot(),
             "conditions": np.frombuffer(msgspec.json.encode(self.conditions.snapshot()), np.uint8).copy(),
         }
         for group, state in zip(self.layout.groups, self._detector_states, strict=True):
@@ -289,11 +268,8 @@ class Engine:
         self.value = np.array(arrays["value"], np.float32)
         self.score = np.array(arrays["score"], np.float32)
         self.time = np.array(arrays["time"], np.int64)
-        self.newest = int(arrays["newest"][0])
         self.counts = np.array(arrays["counts"], np.int64)
-        self._ticks = {
-            int(start): np.array(sums, np.float64) for start, sums in zip(arrays["ticks"], arrays["sums"], strict=True)
-        }
+        self._sums.restore(arrays)
         self.conditions.restore(msgspec.json.decode(np.asarray(arrays["conditions"], np.uint8).tobytes()))
         self._active[:] = False
         for rule in range(len(self.conditions.rules)):
@@ -301,25 +277,46 @@ class Engine:
         for number, group in enumerate(self.layout.groups):
             prefix = f"{group.pack}/{group.property}/"
             mine = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
-            self._detector_states[number] = group.detector.restore(mine)
+            state, size = group.detector.restore(mine), int((self.layout.group == number).sum())
+            if any(len(array) != size for array in state.values()):
+                raise ValueError(
+                    f"the saved state of {prefix[:-1]} is not of {size} datastreams; the register has changed"
+                )
+            self._detector_states[number] = state
 
 
-@numba.njit(cache=True)
-def _add(
-    sums: NDArray[np.float64],
+def _order(found: tuple[int, int, Detection]) -> tuple[int, int]:
+    """By the reading that made it, then by rule."""
+    return found[:2]
+
+
+@compiled
+def _worth(
+    rows: NDArray[np.int32], score: NDArray[np.float32], active: NDArray[np.bool_], watch: float
+) -> tuple[bool, bool]:
+    """Is there a score of at least ``watch``, and is there a place at which the rule is pending or firing?"""
+    hot = held = False
+    for k in range(len(rows)):
+        hot |= score[k] >= watch
+        held |= active[rows[k]]
+    return hot, held
+
+
+@compiled
+def _keep(
+    values: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    times: NDArray[np.int64],
     rows: NDArray[np.int32],
     value: NDArray[np.float64],
-    expected: NDArray[np.float32],
-    indptr: NDArray[np.int64],
-    indices: NDArray[np.int32],
-) -> None:
-    """Add readings to their series' sums, one after the other: the same sum however they are cut."""
+    score: NDArray[np.float32],
+    time: NDArray[np.int64],
+) -> bool:
+    """Write the readings into the picture in order, so that the last of a row stays; do the rows ascend?"""
+    ascending, before = True, -1
     for k in range(len(rows)):
-        y, e = value[k], expected[k]
-        for s in indices[indptr[rows[k]] : indptr[rows[k] + 1]]:
-            sums[0, s] += 1
-            sums[1, s] += y
-            if not np.isnan(e):
-                sums[2, s] += 1
-                sums[3, s] += y
-                sums[4, s] += e
+        row = rows[k]
+        values[row], scores[row], times[row] = value[k], score[k], time[k]
+        ascending &= row > before
+        before = row
+    return ascending

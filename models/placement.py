@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.batch import Batch
+from models.both import compiled
 from models.layout import ShardLayout
 
 
@@ -17,18 +18,9 @@ class Placement:
         self._local = np.full(int(layout.members[-1]) + 1 if len(layout) else 1, -1, np.int32)
         self._local[layout.members] = np.arange(len(layout), dtype=np.int32)
 
-    def rows(self, batch: Batch) -> NDArray[np.int32]:
-        """The layout's row of each reading (readings,), -1 for those that cannot be used."""
-        ds = batch.datastream
-        inside = (ds >= 0) & (ds < len(self._local))
-        local = self._local[np.where(inside, ds, 0)]
-        sound = inside & (local >= 0)
-        safe = np.where(sound, local, 0)
-        if not len(self.layout):
-            return np.full(len(ds), -1, np.int32)
-        with np.errstate(invalid="ignore"):  # NaN is out of range
-            valid = sound & (batch.value >= self.layout.low[safe]) & (batch.value <= self.layout.high[safe])
-        return local if valid.all() else np.where(valid, local, -1).astype(np.int32)
+    def rows(self, batch: Batch) -> tuple[NDArray[np.int32], int]:
+        """The layout's row of each reading (readings,), -1 for those that cannot be used; and how many can be."""
+        return _rows(batch.datastream, batch.value, self._local, self.layout.low, self.layout.high)
 
     def reason(self, datastream: int, value: float) -> str:
         """Why such a reading cannot be used."""
@@ -37,3 +29,22 @@ class Placement:
             return f"datastream {datastream} is not in shard {self.layout.shard}; send it through the gateway"
         low, high = self.layout.low[row], self.layout.high[row]
         return f"value {value} of datastream {datastream} is outside its range {low:g} to {high:g}"
+
+
+@compiled
+def _rows(
+    datastream: NDArray[np.int32],
+    value: NDArray[np.float64],
+    local: NDArray[np.int32],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> tuple[NDArray[np.int32], int]:
+    rows = np.full(len(datastream), -1, np.int32)
+    usable = 0
+    for k in range(len(datastream)):
+        if 0 <= datastream[k] < len(local):
+            row = local[datastream[k]]
+            if row >= 0 and low[row] <= value[k] <= high[row]:  # NaN is out of range
+                rows[k] = row
+                usable += 1
+    return rows, usable

@@ -139,6 +139,10 @@ class Conditions:
         """The places at which ``rule`` is pending, firing or ending."""
         return set(self._held[rule])
 
+    def holds(self, rule: int, place: int) -> bool:
+        """Is ``rule`` pending, firing or ending at ``place``?"""
+        return place in self._held[rule]
+
     def step(self, rule: int, place: Sequence[int], time: Sequence[int], frame: pl.DataFrame) -> list[Change]:
         """Apply rows in order: ``place`` and ``time`` (ms) of each row of ``frame``; what changed, in order."""
         fires, ends = self.rules[rule].holds(frame)

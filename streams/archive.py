@@ -142,8 +142,8 @@ class ReadingsWriter:
 
     def take(self, offset: int, batch: Batch) -> None:
         """Gather one message."""
-        usable = self._placement.rows(batch) >= 0
-        self.waiting.append((offset, batch if usable.all() else batch.take(usable)))
+        rows, usable = self._placement.rows(batch)
+        self.waiting.append((offset, batch if usable == len(batch) else batch.take(rows >= 0)))
         self.rows += len(batch)
 
     def skip(self, offset: int) -> None:

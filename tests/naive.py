@@ -234,3 +234,53 @@ def run(twin: Callable[[], Any], readings: Sequence[Reading]) -> Iterator[Told]:
     twins: dict[int, Any] = {}
     for row, time_ms, value, kind, local_ms in readings:
         yield twins.setdefault(row, twin()).step(time_ms, value, kind, local_ms)
+
+
+class Admission:
+    """Twin of ``models.admission``: the last four times of each datastream."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, list[int]] = {}
+
+    def admit(self, row: int, time: int) -> int:
+        """0 fresh, 1 placed, 2 duplicate, 3 late."""
+        seen = self.seen.setdefault(row, [])
+        if time in seen:
+            return 2
+        if len(seen) == 4 and time < min(seen):
+            return 3
+        fresh = not seen or time > max(seen)
+        self.seen[row] = sorted([*seen, time])[-4:]
+        return 0 if fresh else 1
+
+
+class ZoneSums:
+    """Twin of ``models.sums``: a dictionary of ticks, each a dictionary of series."""
+
+    def __init__(self, series_of: Sequence[Sequence[int]], tick_ms: int, lateness_ms: int) -> None:
+        self.series_of = series_of
+        self.tick_ms = tick_ms
+        self.lateness_ms = lateness_ms
+        self.newest: int | None = None
+        self.ticks: dict[int, dict[int, list[float]]] = {}
+
+    def add(self, row: int, time: int, value: float, expected: float) -> None:
+        """Add one admitted reading, unless its tick is over."""
+        self.newest = time if self.newest is None else max(self.newest, time)
+        start = time - time % self.tick_ms
+        if start + self.tick_ms <= self.newest - self.lateness_ms:
+            return
+        sums = self.ticks.setdefault(start, {})
+        for series in self.series_of[row]:
+            known = not math.isnan(expected)
+            one = [1.0, value, float(known), value if known else 0.0, expected if known else 0.0]
+            sums[series] = [a + b for a, b in zip(sums.get(series, [0.0] * 5), one, strict=True)]
+
+    def closed(self) -> list[tuple[int, dict[int, list[float]]]]:
+        """The ticks that are over, in order."""
+        over = [t for t in sorted(self.ticks) if self.newest is not None and self.over(t)]
+        return [(start, self.ticks.pop(start)) for start in over]
+
+    def over(self, start: int) -> bool:
+        """Has the watermark passed the tick?"""
+        return self.newest is not None and start + self.tick_ms <= self.newest - self.lateness_ms
