@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -294,11 +295,8 @@ class PartitionLog:
 
     def _find(self, offset: int) -> tuple[Segment, int]:
         """The segment that holds ``offset``, or the first record after it, and a position near before it."""
-        for segment in reversed(self.segments):
-            if segment.base <= offset:
-                break
-        if offset >= segment.end:  # in a gap left by compaction
-            segment = next(s for s in self.segments if s.base > offset)
+        first = bisect_right(self.segments, offset, key=lambda one: one.end)
+        segment = next(one for one in self.segments[first:] if one.size)  # compaction leaves empty ones
         return segment, segment.near(offset)
 
     def _read_at(

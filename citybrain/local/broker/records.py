@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from citybrain.local.broker.batch import Header
+from citybrain.local.broker.batch import Header, place
 
 _CODEC_MASK = 0x07
 
@@ -51,7 +51,7 @@ def only(header: Header, data: bytes, keep: set[int]) -> bytes:
     kept = bytearray(
         write((r for r in read(data) if r.offset in keep), base=header.base, codec=header.attributes & _CODEC_MASK)
     )
-    struct.pack_into(">q", kept, 0, header.base)
+    place(kept, 0, header.base)
     struct.pack_into(">i", kept, 23, header.last_delta)
     struct.pack_into(">qhi", kept, 43, header.producer, header.epoch, header.sequence)
     struct.pack_into(">I", kept, 17, calc_crc32c(memoryview(kept)[21:]))
