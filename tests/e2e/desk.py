@@ -1,0 +1,134 @@
+"""Steps that a dispatcher takes in a browser; the same ones for the wall's own tests and for the full stack."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desk": (1920, 1080), "wide": (7680, 2160)}
+LIVE_S = 15.0  # from an empty page to a live one on a busy machine
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium without a window."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def open_page(browser: Browser, size: tuple[int, int] = (1920, 1080), lang: str = "zh-CN") -> Page:
+    """A page of a browser of its own, with its own cookies; what it asks for is in ``elsewhere(page)``."""
+    width, height = size
+    page = browser.new_context(viewport={"width": width, "height": height}, locale=lang).new_page()
+    page.elsewhere = []  # type: ignore[attr-defined]  # kept with the page it is about
+    page.on("request", lambda request: _note(page, request))
+    return page
+
+
+def elsewhere(page: Page) -> list[str]:
+    """What the page asked of any other machine."""
+    found: list[str] = page.elsewhere  # type: ignore[attr-defined]  # set by open_page
+    return found
+
+
+def login(page: Page, url: str, user: str, password: str) -> None:
+    """From the login form to a live desk."""
+    page.goto(f"{url}/login?next=/desk")
+    page.fill("#user", user)
+    page.fill("#password", password)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/desk")
+    wait_until_live(page)
+
+
+def wait_until_live(page: Page) -> None:
+    """Until the page shows the first snapshot."""
+    until(page, "() => window.citybrain?.state?.seq > 0 && window.citybrain.connected", timeout_s=LIVE_S)
+
+
+def until(page: Page, true: str, arg: Any = None, timeout_s: float = 10.0) -> None:
+    """Until the JavaScript function ``true`` says so. (Playwright's own wait needs eval, which the pages forbid.)"""
+    end = time.monotonic() + timeout_s
+    while not page.evaluate(true, arg):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {timeout_s:g} s: {true} with {arg}")
+        page.wait_for_timeout(20)
+
+
+def row(page: Page, alert: str) -> Locator:
+    """The alert's row of the queue."""
+    return page.locator(f'.queue .row[data-id="{alert}"]')
+
+
+def wait_for_alert(page: Page, alert: str, timeout_s: float = 10.0) -> None:
+    """Until the queue shows the alert; the page is not loaded again."""
+    expect(row(page, alert)).to_be_attached(timeout=timeout_s * 1000)
+
+
+def wait_for_state(page: Page, alert: str, state: str, timeout_s: float = 10.0) -> None:
+    """Until the page knows the alert to be in ``state`` ("gone": no longer there)."""
+    known = "([id, state]) => (window.citybrain.state.alerts.get(id)?.state ?? 'gone') === state"
+    until(page, known, [alert, state], timeout_s)
+
+
+def show_all(page: Page) -> None:
+    """Show acknowledged alerts in the queue too."""
+    page.locator(".filter button").nth(1).click()
+
+
+def acknowledge_by_mouse(page: Page, alert: str, comment: str = "") -> None:
+    """Choose the alert, say something, press the button, and wait until the desk says it is done."""
+    row(page, alert).click()
+    if comment:
+        page.fill(".detail .act input", comment)
+    page.click(".detail .act button")
+    expect_said(page, "done")
+
+
+def acknowledge_by_keyboard(page: Page, alert: str) -> None:
+    """Walk to the alert with j and k and press a."""
+    ids = page.evaluate("window.citybrain.parts.find((part) => part.move).ids")
+    chosen = page.evaluate("window.citybrain.chosen")
+    steps = ids.index(alert) - (ids.index(chosen) if chosen in ids else 0)
+    for _ in range(abs(steps)):
+        page.keyboard.press("j" if steps > 0 else "k")
+    until(page, "(id) => window.citybrain.chosen === id", alert)
+    page.keyboard.press("a")
+    expect_said(page, "done")
+
+
+def expect_said(page: Page, kind: str) -> None:
+    """Wait for what the desk says of the last command: "done", "conflict", "failed" …"""
+    expect(page.locator(".detail .said")).to_have_attribute("data-kind", kind, timeout=10_000)
+
+
+def screenshot(page: Page, path: Path, size: tuple[int, int] | None = None) -> Path:
+    """A picture of the page, at another size when one is given."""
+    if size is not None:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.wait_for_timeout(1500)  # canvases follow their new size, charts at their next tick
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path)
+    return path
+
+
+def _note(page: Page, request: Request) -> None:
+    if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+        elsewhere(page).append(request.url)

@@ -1,0 +1,126 @@
+// A map of the city: stacked canvases in real pixels, each repainted only for what changed on it.
+import { panelState } from "./panel.mjs";
+import { el, remPx } from "./dom.mjs";
+import { Ground } from "./layers/ground.mjs";
+import { Heat, RAMP } from "./layers/heat.mjs";
+import { Signs } from "./layers/signs.mjs";
+import { mark } from "./marks.mjs";
+
+const ZOOM_MAX = 40;
+
+// One view: the city's metres to pixels. `scale` is pixels a metre.
+class View {
+  constructor(holder, app, box, { small = false } = {}) {
+    this.holder = holder;
+    this.app = app;
+    this.box = box;
+    this.small = small;
+    this.layers = [];
+    for (const Layer of [Ground, Heat, Ground.Lines, Signs]) {
+      const canvas = el("canvas");
+      holder.append(canvas);
+      this.layers.push(new Layer(canvas, this));
+    }
+    new ResizeObserver(() => this.fit()).observe(holder);
+    this.fit();
+  }
+
+  fit() {
+    this.width = Math.round(this.holder.clientWidth * devicePixelRatio);
+    this.height = Math.round(this.holder.clientHeight * devicePixelRatio);
+    if (!this.width || !this.height) return;
+    this.rem = remPx() * (this.small ? 0.55 : 1);
+    const [west, north, east, south] = this.box, margin = this.rem * (this.small ? 1 : 1.5);
+    this.scale = Math.min((this.width - 2 * margin) / (east - west), (this.height - 2 * margin) / (south - north));
+    this.least = this.scale;
+    this.left = this.width / 2 - (this.scale * (west + east)) / 2;
+    this.top = this.height / 2 - (this.scale * (north + south)) / 2;
+    this.repaint();
+  }
+
+  x(metres) { return this.left + metres * this.scale; }
+  y(metres) { return this.top + metres * this.scale; }
+
+  repaint() {
+    for (const layer of this.layers) {
+      if (layer.canvas.width !== this.width || layer.canvas.height !== this.height) {
+        layer.canvas.width = this.width;
+        layer.canvas.height = this.height;
+      }
+      layer.paint();
+    }
+  }
+
+  // Keep the point under x, y (pixels) where it is while the scale changes.
+  zoom(factor, x, y) {
+    const scale = Math.min(Math.max(this.scale * factor, this.least * 0.35), this.least * ZOOM_MAX);
+    this.left = x - ((x - this.left) * scale) / this.scale;
+    this.top = y - ((y - this.top) * scale) / this.scale;
+    this.scale = scale;
+    this.repaint();
+  }
+
+  pan(dx, dy) {
+    this.left += dx;
+    this.top += dy;
+    this.repaint();
+  }
+
+  update(changed) {
+    for (const layer of this.layers) layer.update?.(changed);
+  }
+}
+
+export class CityMap {
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    const views = app.ground.views;
+    this.main = new View(element.querySelector(":scope > .layers"), app, views[element.dataset.view]);
+    this.views = [this.main];
+    const inset = element.querySelector(".inset .layers");
+    if (inset) this.views.push(new View(inset, app, views.whole, { small: true }));
+    const framing = this.views.find((view) => view.box === views.whole);
+    if (framing) framing.frame = views.core;
+    if (element.dataset.hands === "1") this.#hands();
+    this.#legend();
+  }
+
+  update(changed) {
+    panelState(this.element, this.app, false);
+    if (changed.has("scale")) this.#legend();
+    for (const view of this.views) if (view.width) view.update(changed);
+  }
+
+  #legend() {
+    const { format: f, ground, state } = this.app;
+    const ramp = el("span", { class: "ramp" }, ...RAMP.map((colour) => {
+      const step = el("i");
+      step.style.background = colour;
+      return step;
+    }));
+    const busy = ground.properties.map((property, row) => [property, state.scale[row]]).filter(([, range]) => range)
+      .map(([property, range]) => `${f.property(property.id)} ${f.number(range[1])} ${f.unit(property.unit)}`.trim());
+    const heat = el("span", { title: f.t("legend.why", { busy: busy.join(" · ") }) }, f.t("legend.heat"), ramp, `${f.t("legend.low")} → ${f.t("legend.high")}`);
+    const signs = [1, 2, 3, 4].map((level) => el("span", {}, mark(level), f.t(`severity.${level}`)));
+    this.element.querySelector(".legend").replaceChildren(heat, el("span", {}, el("i", { class: "nodata" }), f.t("legend.none")), ...signs);
+  }
+
+  #hands() {
+    const holder = this.main.holder;
+    let from = null;
+    holder.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const box = holder.getBoundingClientRect();
+      this.main.zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) * devicePixelRatio, (event.clientY - box.top) * devicePixelRatio);
+    }, { passive: false });
+    holder.addEventListener("pointerdown", (event) => { from = [event.clientX, event.clientY]; holder.setPointerCapture(event.pointerId); });
+    holder.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      this.main.pan((event.clientX - from[0]) * devicePixelRatio, (event.clientY - from[1]) * devicePixelRatio);
+      from = [event.clientX, event.clientY];
+    });
+    holder.addEventListener("pointerup", () => { from = null; });
+    holder.addEventListener("dblclick", () => this.main.fit());
+  }
+}

@@ -1,0 +1,153 @@
+// The queue: on the wall as much as fits, on the desk all of it, chosen and acknowledged by mouse and keys.
+import { active, ordered, tally, waiting } from "../alerts.mjs";
+import { panelState } from "../panel.mjs";
+import { el, put, say } from "../dom.mjs";
+import { mark } from "../marks.mjs";
+
+const AT_MOST = 60; // rows made on a wall, of which those that fit are seen
+
+export class Queue {
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    this.desk = element.dataset.desk === "1";
+    this.rows = new Map();
+    this.all = false;
+    this.list = el("ol", this.desk ? { role: "listbox", tabindex: "0", "aria-label": app.format.t("panel.queue") } : {});
+    this.more = el("p", { class: "more", hidden: true });
+    element.querySelector(".body").append(this.list);
+    if (!this.desk) element.append(this.more);
+    if (this.desk) this.#filter();
+    new ResizeObserver(() => this.#fit()).observe(element);
+  }
+
+  update(changed) {
+    const { app } = this;
+    panelState(this.element, app, !app.state.alerts.size);
+    if (changed.has("alerts") || changed.has("chosen") || changed.has("filter")) this.#draw();
+    if (changed.has("second")) this.#tick();
+  }
+
+  // Ids in the order shown.
+  get ids() { return this.shown.map(([id]) => id); }
+
+  #draw() {
+    const { app } = this, alerts = app.state.alerts, before = this.shown?.map(([id]) => id) ?? [];
+    this.shown = ordered(alerts).filter(([id, alert]) => !this.desk || this.all || id === app.chosen || waiting(alert));
+    if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
+    if (this.desk) this.#keepChosen(before);
+    const first = this.shown.find(([, alert]) => alert.state === "unacknowledged" && alert.level === 1)?.[0];
+    const nodes = this.shown.map(([id, alert]) => this.#row(id, alert, id === first));
+    for (const id of this.rows.keys()) if (!alerts.has(id) || !this.shown.some(([key]) => key === id)) this.rows.delete(id);
+    nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
+    while (this.list.children.length > nodes.length) this.list.lastChild.remove();
+    this.#counts();
+    this.#tick();
+    this.#fit();
+  }
+
+  #keepChosen(before) {
+    const { app } = this, ids = this.ids;
+    if (app.chosen && app.state.alerts.has(app.chosen)) return;
+    const place = Math.max(before.indexOf(app.chosen), 0);
+    const next = ids[Math.min(place, ids.length - 1)] ?? null;
+    if (next !== app.chosen) queueMicrotask(() => app.choose(next));
+  }
+
+  #row(id, alert, first) {
+    const { format: f, ground } = this.app;
+    let row = this.rows.get(id);
+    if (!row) {
+      row = { node: el("li", { "data-id": id }), what: el("div", { class: "what" }, el("b"), el("small")),
+        when: el("div", { class: "when" }, el("b"), el("small")), bar: el("i", { class: "deadline" }) };
+      row.node.append(el("span"), row.what, row.when, row.bar);
+      if (this.desk) {
+        row.node.setAttribute("role", "option");
+        row.node.addEventListener("click", () => this.app.choose(id));
+      }
+      this.rows.set(id, row);
+    }
+    if (row.sign !== alert.level + alert.state) {
+      row.node.firstChild.replaceWith(mark(alert.level, alert.state));
+      if (row.sign && row.sign !== alert.level + alert.state) this.#fresh(row.node);
+      row.sign = alert.level + alert.state;
+    }
+    row.alert = alert;
+    const pending = this.app.pending === id;
+    put(row.node, "class", `row l${alert.level} ${alert.state}${first ? " first" : ""}${pending ? " pending" : ""}${row.node.classList.contains("freshly") ? " freshly" : ""}`);
+    put(row.node, "data-state", alert.state);
+    if (this.desk) put(row.node, "aria-selected", String(id === this.app.chosen));
+    say(row.what.children[0], f.both(alert.headline));
+    const zone = ground.zones.find((zone) => zone.id === alert.district);
+    const extra = [alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : ""];
+    say(row.what.children[1], [...new Set([zone && f.both(zone.name), f.both(alert.place), ...extra].filter(Boolean))].join(" · "));
+    const held = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
+    say(row.when.children[1], pending ? f.t("desk.pending") : held);
+    put(row.when.children[1], "title", held);
+    return row.node;
+  }
+
+  #fresh(node) {
+    node.classList.add("freshly");
+    setTimeout(() => node.classList.remove("freshly"), 1600);
+  }
+
+  #tick() {
+    const now = this.app.now();
+    for (const { alert, when, bar } of this.rows.values()) {
+      if (!alert) continue;
+      say(when.children[0], this.app.format.span((alert.closed ?? now) - alert.opened));
+      const span = alert.deadline - alert.opened;
+      const share = waiting(alert) && span > 0 ? Math.min(Math.max((now - alert.opened) / span, 0), 1) : 0;
+      bar.style.width = `${(share * 100).toFixed(1)}%`;
+    }
+  }
+
+  #counts() {
+    const counts = tally(this.app.state.alerts), aside = this.element.querySelector(".aside");
+    if (this.desk) {
+      say(this.open, `${this.app.format.t("desk.open")} ${counts.waiting}`);
+      say(this.every, `${this.app.format.t("desk.all")} ${this.app.state.alerts.size}`);
+      return;
+    }
+    aside.replaceChildren(...[1, 2, 3, 4].map((level) => el("span", {}, mark(level), String(counts.level[level]))));
+  }
+
+  // On a wall nobody scrolls: say how many more there are.
+  #fit() {
+    if (this.desk || !this.shown) return;
+    const bottom = this.element.querySelector(".body").getBoundingClientRect().bottom;
+    let seen = 0;
+    for (const node of this.list.children) {
+      const fits = node.getBoundingClientRect().bottom <= bottom + 1;
+      node.style.visibility = fits ? "" : "hidden";
+      if (fits) seen++;
+    }
+    const left = [...this.app.state.alerts.values()].filter(active).length - seen;
+    this.more.hidden = left <= 0;
+    if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
+  }
+
+  #filter() {
+    const choose = (all) => () => this.filter(all);
+    this.open = el("button", { type: "button", "aria-pressed": "true", onclick: choose(false) });
+    this.every = el("button", { type: "button", "aria-pressed": "false", onclick: choose(true) });
+    this.element.querySelector(".aside").replaceChildren(el("div", { class: "filter" }, this.open, this.every));
+  }
+
+  filter(all) {
+    this.all = all;
+    put(this.open, "aria-pressed", String(!all));
+    put(this.every, "aria-pressed", String(all));
+    this.app.tell(new Set(["filter"]));
+  }
+
+  // Choose the next (1) or the previous (-1) row.
+  move(step) {
+    const ids = this.ids, at = ids.indexOf(this.app.chosen);
+    const next = ids[Math.min(Math.max(at + step, 0), ids.length - 1)];
+    if (next === undefined) return;
+    this.app.choose(next);
+    this.rows.get(next)?.node.scrollIntoView({ block: "nearest" });
+  }
+}

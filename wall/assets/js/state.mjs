@@ -1,0 +1,54 @@
+// What this browser has been told: the same picture as the server's board, kept by snapshots and deltas.
+import { nibble, octets, rows } from "./bytes.mjs";
+
+export const NONE = 255;
+const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes"];
+const HISTORY = 360;
+
+export class State {
+  constructor(datastreams) {
+    this.level = new Uint8Array(datastreams).fill(NONE);
+    this.seq = -1;
+    this.time = 0; // newest phenomenon time, ms
+    this.history = [];
+    this.scale = {};
+    for (const name of SECTIONS) this[name] = new Map();
+  }
+
+  // Both return what changed: a set of section names, "all" among them after a snapshot; `moved` holds level rows.
+  snapshot(body) {
+    this.level = octets(body.levels);
+    for (const name of SECTIONS) this[name] = new Map(Object.entries(body[name]));
+    this.history = body.history;
+    this.scale = body.scale;
+    this.seq = body.seq;
+    this.time = body.time;
+    this.moved = null;
+    return new Set(["all", "levels", "history", "scale", ...SECTIONS]);
+  }
+
+  delta(body) {
+    if (body.seq <= this.seq) return new Set();
+    if (body.seq !== this.seq + 1) throw new Error(`delta ${body.seq} after ${this.seq}`);
+    const changed = new Set();
+    this.seq = body.seq;
+    this.time = body.time;
+    this.moved = [];
+    if (body.levels) { this.#levels(body.levels); changed.add("levels"); }
+    for (const name of SECTIONS) if (body[name]) { this.#section(this[name], body[name]); changed.add(name); }
+    if (body.history) { this.history = [...this.history, ...body.history].slice(-HISTORY); changed.add("history"); }
+    if (body.scale) { this.scale = body.scale; changed.add("scale"); }
+    return changed;
+  }
+
+  #levels(packed) {
+    const to = octets(packed.to);
+    rows(octets(packed.rows)).forEach((row, i) => { this.level[row] = nibble(to, i); this.moved.push(row); });
+    for (const row of rows(octets(packed.lost))) { this.level[row] = NONE; this.moved.push(row); }
+  }
+
+  #section(map, diff) {
+    for (const [key, fields] of Object.entries(diff.set)) map.set(key, { ...map.get(key), ...fields });
+    for (const key of diff.gone) map.delete(key);
+  }
+}

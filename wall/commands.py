@@ -1,0 +1,102 @@
+"""What a dispatcher asks of an alert: from the browser to the topic ``commands``, and the answer back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+
+from config import contract
+from models.values import Action, Answer, Command, from_json, to_json
+from wall.auth import Session
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 3.0
+SEND_S = 3.0
+BODY_LIMIT = 16 * 1024
+STATUS = {"done": 200, "conflict": 409, "unknown": 404}
+
+
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /command. The asker may bring its own ``id``, so that asking again counts once."""
+
+    alert: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    action: Action
+    comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
+
+
+class Unavailable(Exception):
+    """The broker or the store cannot be reached; nothing was promised."""
+
+
+class Commands:
+    """Sends commands to Kafka with acks=all and waits for their answers.
+
+    ``answered(id, seconds)`` gives the answer's JSON, None when there is none yet.
+    """
+
+    def __init__(self, bootstrap: str, city: str, answered: Callable[[str, float], Awaitable[bytes | None]]) -> None:
+        self._bootstrap = bootstrap
+        self._topic = contract.COMMANDS.of(city)
+        self._answered = answered
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def ask(self, body: bytes, session: Session, now: int) -> tuple[int, bytes]:
+        """HTTP status and JSON for one request; raises ``msgspec.DecodeError`` and ``Unavailable``.
+
+        202 means: safe in the broker, but nobody said yet what became of it.
+        """
+        request = msgspec.json.decode(body, type=Request)
+        key = request.id or uuid.uuid4().hex
+        command = Command(
+            id=key, alert=request.alert, action=request.action, by=session.user, at=now, comment=request.comment
+        )
+        await self._send(command)
+        try:
+            found = await self._answered(key, ANSWER_S)
+        except (RedisError, OSError) as error:
+            log.warning("the answer to %s cannot be read: %s", key, error)
+            found = None
+        if found is None:
+            return 202, msgspec.json.encode({"command": key, "alert": command.alert, "status": "pending"})
+        return STATUS[from_json(found, Answer).status], found
+
+    async def close(self) -> None:
+        """Let go of the broker."""
+        async with self._lock:
+            if self._producer is not None:
+                await self._producer.stop()
+                self._producer = None
+
+    async def _send(self, command: Command) -> None:
+        try:
+            async with asyncio.timeout(SEND_S):
+                producer = await self._started()
+                await producer.send_and_wait(self._topic, to_json(command), key=command.alert.encode())
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the broker {self._bootstrap} did not take the command within {SEND_S:g} s") from error
+
+    async def _started(self) -> AIOKafkaProducer:
+        """The producer, begun at the first command: the wall must come up without the broker."""
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap, acks="all", request_timeout_ms=int(SEND_S * 1000)
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer

@@ -1,0 +1,30 @@
+"""The live map: stacked canvases drawn by ``assets/js/map.mjs``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+
+from wall.components.data import data
+from wall.words import Language, word
+
+
+def citymap(view: str, title: str, lang: Language, *, inset: bool = False, hands: bool = False) -> Any:
+    """A map of ``view`` ("core" or "whole"); ``inset`` adds the whole city small, ``hands`` panning and zooming."""
+    about = data(part="map", view=view, state="loading", hands=str(int(hands)))
+    children = [
+        html.Div(html.H2(word(title, lang)), className="map-title"),
+        html.Div(className="layers"),
+        _inset(lang) if inset else None,
+        html.Div(className="legend"),
+        html.Span(className="badge"),
+        html.P(word("state.loading", lang), className="note"),
+    ]
+    return html.Section(children, className="panel map", **about)
+
+
+def _inset(lang: Language) -> Any:
+    return html.Div(
+        [html.Span(word("panel.whole", lang), className="map-title"), html.Div(className="layers")], className="inset"
+    )

@@ -1,0 +1,113 @@
+"""The store's live picture as arrays and bytes: every Redis read of the wall is here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
+from config import contract
+from config.register import Register
+
+Packed = NDArray[Any]
+
+
+class Store:
+    """Reads of one city's keys (config/contract.py); raises ``redis.RedisError`` when the store is away."""
+
+    def __init__(self, redis: Redis, city: str, register: Register) -> None:
+        self.redis: Any = redis  # typed as sync or async, text or bytes; here always async and bytes
+        self.city = city
+        self.members = [register.members(shard) for shard in range(register.shards)]
+        self.rank = np.zeros(len(register), np.int64)  # place of each datastream in its shard's packed arrays
+        for rows in self.members:
+            self.rank[rows] = np.arange(len(rows))
+        self.shard = register.shard
+
+    async def values(self, shard: int) -> NDArray[np.float32]:
+        """(datastreams of the shard,) the last values, NaN where there is none yet."""
+        return await self._packed(contract.values(self.city, shard), "<f4", len(self.members[shard]), np.nan)
+
+    async def times(self, shard: int) -> NDArray[np.uint32]:
+        """(datastreams of the shard,) phenomenon time of the last value, s; 0 never."""
+        return await self._packed(contract.times(self.city, shard), "<u4", len(self.members[shard]), 0)
+
+    async def chunks(self, shard: int, which: Iterable[int]) -> list[tuple[int, NDArray[np.float32]]]:
+        """[(first place, values)] of some chunks of the shard's values, read in one round trip."""
+        key, size, chosen = contract.values(self.city, shard), 4 * contract.CHUNK, sorted(which)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for chunk in chosen:
+                pipe.getrange(key, chunk * size, (chunk + 1) * size - 1)
+            found: list[bytes] = await pipe.execute()
+        return [
+            (chunk * contract.CHUNK, np.frombuffer(data, "<f4", len(data) // 4))
+            for chunk, data in zip(chosen, found, strict=True)
+        ]
+
+    async def at(self, rows: Sequence[int]) -> tuple[Packed, Packed, Packed]:
+        """Last value, score and time (s) of single datastreams, each (rows,); NaN, NaN and 0 where there is none."""
+        keys = (
+            (contract.values, "<f4", np.nan),
+            (contract.scores, "<f4", np.nan),
+            (contract.times, "<u4", 0),
+        )
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key, _, _ in keys:
+                for row in rows:
+                    start = 4 * int(self.rank[row])
+                    pipe.getrange(key(self.city, int(self.shard[row])), start, start + 3)
+            found: list[bytes] = await pipe.execute()
+        columns = [found[k * len(rows) : (k + 1) * len(rows)] for k in range(len(keys))]
+        value, score, time = (
+            np.array([np.frombuffer(cell, kind)[0] if len(cell) == 4 else none for cell in column], kind)
+            for column, (_, kind, none) in zip(columns, keys, strict=True)
+        )
+        return value, score, time
+
+    async def alert(self, key: str) -> bytes | None:
+        """One alert's JSON."""
+        data: bytes | None = await self.redis.hget(contract.alerts(self.city), key)
+        return data
+
+    async def alerts(self) -> dict[bytes, bytes]:
+        """All alerts' JSON by id."""
+        return await self._hash(contract.alerts(self.city))
+
+    async def zones(self) -> bytes | None:
+        """The zones' JSON of the last tick."""
+        return await self._string(contract.zones(self.city))
+
+    async def history(self, points: int) -> list[bytes]:
+        """The newest ``points`` of the city's totals, newest first."""
+        rows: list[bytes] = await self.redis.lrange(contract.history(self.city), 0, points - 1)
+        return rows
+
+    async def sources(self) -> dict[bytes, bytes]:
+        """The gateways' JSON by name."""
+        return await self._hash(contract.sources(self.city))
+
+    async def counters(self) -> dict[bytes, bytes]:
+        """The counters since the city began."""
+        return await self._hash(contract.counters(self.city))
+
+    async def answer(self, command: str) -> bytes | None:
+        """What became of a command, None while nothing did."""
+        return await self._string(contract.answer(self.city, command))
+
+    async def _hash(self, key: str) -> dict[bytes, bytes]:
+        rows: dict[bytes, bytes] = await self.redis.hgetall(key)
+        return rows
+
+    async def _string(self, key: str) -> bytes | None:
+        data: bytes | None = await self.redis.get(key)
+        return data
+
+    async def _packed(self, key: str, kind: str, count: int, none: float) -> Packed:
+        data = await self._string(key) or b""
+        out = np.full(count, none, kind)
+        known = np.frombuffer(data, kind, min(len(data) // 4, count))
+        out[: len(known)] = known
+        return out

@@ -1,0 +1,156 @@
+"""From the store's rows to what a person reads: plain dictionaries, no Dash, no store, no clock.
+
+Texts come in both languages, so that one serialised delta serves every viewer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.values import SEVERITIES, Alert, Text, from_json
+
+Row = dict[str, Any]
+MINUTES_SHOWN = 60
+LATE_MS, DOWN_MS = 10_000, 60_000  # a source that was silent for longer is late, then down
+
+
+def text(words: Text) -> Row:
+    """Both languages of a sentence."""
+    return {"en": words.en, "zh": words.zh}
+
+
+def number(value: float | None) -> float | int | None:
+    """The value as shown: four significant digits, None for a gap."""
+    if value is None or not math.isfinite(value):
+        return None
+    if abs(value) >= 1000 or value == int(value):
+        return round(value)
+    return float(f"{value:.4g}")
+
+
+def alert(data: bytes) -> Row:
+    """One alert as a row of the queue and a marker of the map; raises ``msgspec.DecodeError``.
+
+    ``level`` is 1 (Extreme) to 4 (Minor); times are ms.
+    """
+    it = from_json(data, Alert)
+    first = it.detection
+    return {
+        "level": SEVERITIES.index(it.severity) + 1,
+        "state": it.state,
+        "kind": first.kind,
+        "headline": text(first.headline),
+        "place": text(first.place_name),
+        "district": first.district,
+        "lon": round(first.lon, 6),
+        "lat": round(first.lat, 6),
+        "pack": first.pack,
+        "rule": first.rule,
+        "onset": first.onset,
+        "opened": it.opened,
+        "deadline": it.deadline,
+        "cleared": it.cleared,
+        "closed": it.closed,
+        "by": it.acknowledged_by,
+        "acknowledged": it.acknowledged_at,
+        "value": number(first.value),
+        "expected": number(first.expected),
+        "score": number(first.score),
+        "unit": first.unit,
+        "exercise": first.exercise,
+        "steps": len(it.history),
+    }
+
+
+def detail(data: bytes) -> Row:
+    """An alert with its whole history and labels, for the desk."""
+    it = from_json(data, Alert)
+    return {
+        **alert(data),
+        "id": it.id,
+        "labels": it.detection.labels,
+        "certainty": it.detection.certainty,
+        "urgency": it.detection.urgency,
+        "history": [msgspec.to_builtins(step) for step in it.history],
+    }
+
+
+def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:
+    """The tick (ms; 0 none) and the rows by "<zone>/<property>" of the store's zones."""
+    if not data:
+        return 0, {}
+    body = msgspec.json.decode(data)
+    rows = {
+        f"{row['zone']}/{row['property']}": {
+            "zone": row["zone"],
+            "property": row["property"],
+            "value": number(row.get("value")),
+            "expected": number(row.get("expected")),
+            "score": number(row.get("score")),
+            "n": row.get("n", 0),
+        }
+        for row in body["rows"]
+    }
+    return int(body["tick"]), rows
+
+
+def history(points: Iterable[bytes]) -> list[list[Any]]:
+    """[tick ms, {property: [value, expected]}], oldest first, of the store's list (newest first)."""
+    shown = []
+    for data in points:
+        body = msgspec.json.decode(data)
+        totals = {name: [number(value) for value in pair] for name, pair in body["totals"].items()}
+        shown.append([int(body["tick"]), totals])
+    return sorted(shown, key=lambda point: point[0])
+
+
+def sources(rows: Mapping[bytes, bytes], now: int) -> dict[str, Row]:
+    """The gateways by name with their ``health``: "ok", "late" or "down"; ``now`` in ms."""
+    return {key.decode(): _source(msgspec.json.decode(data), now) for key, data in rows.items()}
+
+
+def _source(body: Row, now: int) -> Row:
+    last = int(body.get("last") or 0)
+    silent = now - last
+    health = "down" if silent > DOWN_MS else "late" if max(silent, body.get("lag_ms") or 0) > LATE_MS else "ok"
+    return {
+        "health": health,
+        "accepted": body.get("accepted", 0),
+        "rejected": body.get("rejected", 0),
+        "last": last // 1000 * 1000,  # to the second, so that a healthy source does not fill the line
+    }
+
+
+def counts(rows: Mapping[bytes, bytes]) -> dict[str, Row]:
+    """Totals over the shards: "scored", "duplicates", "late", "detections", each {"n": integer}."""
+    total: dict[str, int] = {}
+    for key, value in rows.items():
+        name = key.decode().split(":")[0]
+        total[name] = total.get(name, 0) + int(value)
+    return {name: {"n": n} for name, n in total.items()}
+
+
+def minutes(opened: Mapping[str, tuple[int, int]], now: int) -> dict[str, Row]:
+    """How many alerts opened in each of the last 60 minutes: {minute: {"n": [of level 1, 2, 3, 4]}}.
+
+    ``opened``: alert id → (ms, level).
+    """
+    first = now // 60_000 - MINUTES_SHOWN + 1
+    tally: dict[str, Row] = {}
+    for at, level in opened.values():
+        if at // 60_000 >= first:
+            tally.setdefault(str(at // 60_000), {"n": [0, 0, 0, 0]})["n"][level - 1] += 1
+    return tally
+
+
+def nearby(rows: Iterable[Row], value: Any, score: Any, time: Any) -> list[Row]:
+    """Datastreams near an alert with what they say now; the arrays (rows,) are the store's packed ones."""
+    return [
+        {**row, "value": number(float(v)), "score": number(float(s)), "time": int(t) * 1000}
+        for row, v, s, t in zip(rows, np.asarray(value), np.asarray(score), np.asarray(time), strict=True)
+    ]
