@@ -17,12 +17,12 @@ from sensors.simulate.declared import FeedError, read
 
 
 class _WarmUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    from_: str | dt.date
-    to: str | dt.date
+    from_: str
+    to: str
 
 
 class _Chapter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    to: str | dt.date
+    to: str
     speed: float | Literal["max"]
     title: Text | None = None
 
@@ -81,9 +81,9 @@ def _speed(path: Path, declared: float | Literal["max"], instead: float | None) 
     return float(speed)
 
 
-def _ms(path: Path, key: str, local: str | dt.date, zone: ZoneInfo) -> int:
+def _ms(path: Path, key: str, local: str, zone: ZoneInfo) -> int:
     try:
-        moment = dt.datetime.fromisoformat(local if isinstance(local, str) else local.isoformat())
+        moment = dt.datetime.fromisoformat(local)
     except ValueError as error:
         raise FeedError(f'{path}: {key}: {local!r} is no local time; write it as "2020-01-01 18:00"') from error
     return int(moment.replace(tzinfo=zone).timestamp() * 1000)

@@ -63,6 +63,9 @@ class City:
     ) -> None:
         frame = register.frame
         self.register = register
+        self.places = places
+        self.calendar = calendar
+        self.seed = seed
         self.timetable = timetable or Timetable()
         self.gateway = gateway
         self.lon, self.lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from config import city as cities
 from config import register as registers
 from config.city import City as Pack
 from config.register import Register
 from sensors.simulate import chengdu
-
-START_MS = 1_790_000_000_000  # 2026-09-21 21:33:20 in Chengdu, a Monday evening
-GATEWAYS = 20
-
-
-@dataclass(frozen=True)
-class Watched:
-    """A property watched on assets of one kind."""
-
-    kinds: tuple[str, ...]
-    property: str
-    unit: str
-    low: float
-    high: float
-    cadence_s: float
-    pack: str = "test"
-
-
-WATCHED = (
-    Watched(("camera",), "people", "1", 0, 5_000, 5),
-    Watched(("gate",), "visitors", "1", 0, 20_000, 60),
-    Watched(("gauge",), "water_level", "m", 0, 10, 60),
-    Watched(("rain",), "rainfall", "mm/h", 0, 400, 60),
-    Watched(("air",), "pm25", "ug/m3", 0, 1_000, 300),
-    Watched(("wind",), "wind_speed", "m/s", 0, 80, 60),
-)
+from sensors.simulate.chengdu import City
+from sensors.simulate.places import Places, places
+from tests.simulate.rig import GATEWAYS, START_MS, WATCHED, without_incidents
 
 
 @pytest.fixture(scope="session")
 def pack() -> Pack:
     """Chengdu as declared."""
     return cities.load("chengdu")
+
+
+@pytest.fixture(scope="session")
+def found(pack: Pack) -> Places:
+    """Chengdu's hubs and towns."""
+    return places(pack)
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +37,18 @@ def register(pack: Pack) -> Register:
 
 
 @pytest.fixture(scope="session")
-def gateway(register: Register) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def gateway(register: Register) -> NDArray[np.int64]:
     """Twenty gateways, each with a run of the register."""
     return np.arange(len(register)) * GATEWAYS // len(register)
+
+
+@pytest.fixture(scope="session")
+def city(pack: Pack, register: Register, gateway: NDArray[np.int64]) -> City:
+    """Chengdu with the demo's incidents."""
+    return chengdu.simulated(pack, register, START_MS, gateway)
+
+
+@pytest.fixture(scope="session")
+def calm(city: City) -> City:
+    """Chengdu without incidents and faults."""
+    return without_incidents(city)
