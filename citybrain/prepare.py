@@ -23,12 +23,14 @@ from config.city import City
 from config.contract import Topic
 from config.settings import Settings
 from config.site import Site
+from models.batch import Batch
 from sensors.simulate import chengdu as simulator
 from streams import snapshots
 
 log = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
 WARM_UP_DAYS = 7
+RECENT_S = 180
 Progress = Callable[[str, float], None]  # what is done, and the share of it that is (0-1)
 
 
@@ -116,28 +118,36 @@ def _declared(topic: Topic, city: str, shards: int) -> NewTopic:
 
 
 def warm_up(site: Site, progress: Progress) -> None:
-    """Teach the detectors of a simulated city its last week, hour by hour, before the first reading.
+    """Teach the detectors of a simulated city what came before its first reading.
 
-    The states are saved as those of offset 0. A city that brings its own past (a feed with a warm-up) or has run
-    before is left as it is.
+    Datastreams learn a week of hourly samples, and with the zones the last minutes as they came. The states are saved
+    as those of offset 0. A city that brings its own past (a feed with a warm-up) or has run before is left as it is.
     """
     folders = [site.settings.state / f"shard-{shard}" for shard in range(site.register.shards)]
     if any(snapshots.offsets(folder) for folder in folders) or not is_simulated(site.city):
         return
     engines = [site.layouts.engine(shard) for shard in range(site.register.shards)]
     city = site.layouts.city_engine()
-    end = int(time.time() * 1000) // HOUR_MS * HOUR_MS
-    start = end - WARM_UP_DAYS * 24 * HOUR_MS
-    past = simulator.simulated(site.city, site.register, end)
-    for batch in simulator.history(past, end, WARM_UP_DAYS, HOUR_MS // 1000):
-        shard = int(site.register.shard[batch.datastream[0]])  # a batch of history is of one shard
-        for partial in engines[shard].step(batch).partials:
+    now = int(time.time() * 1000) // 5_000 * 5_000
+    hour = now // HOUR_MS * HOUR_MS
+    past = simulator.simulated(site.city, site.register, now)
+    steps = WARM_UP_DAYS * 24 * len(engines)
+    for done, batch in enumerate(simulator.history(past, hour - HOUR_MS, WARM_UP_DAYS, HOUR_MS // 1000)):
+        engines[_shard(site, batch)].step(batch)
+        progress("teaching the detectors their last week", done / steps)
+    for done, batch in enumerate(simulator.recent(past, now, RECENT_S)):
+        for partial in engines[_shard(site, batch)].step(batch).partials:
             city.step(partial)
-        progress("teaching the detectors last week", (batch.accepted - start) / (end - start))
+        progress("teaching the zones their last minutes", done * 5 / RECENT_S / len(engines))
     for folder, engine in zip(folders, engines, strict=True):
         engine.counts[:] = 0
         snapshots.write(folder, 0, engine.snapshot())
     snapshots.write(site.settings.state / "city", 0, city.snapshot())
+
+
+def _shard(site: Site, batch: Batch) -> int:
+    """The shard of a batch of history, which is of one shard."""
+    return int(site.register.shard[batch.datastream[0]])
 
 
 def scored(site: Site) -> int:

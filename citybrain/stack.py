@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from citybrain.local import kafka as local_kafka
 from citybrain.local import redis as local_redis
@@ -51,6 +49,13 @@ def check_machine(settings: Settings) -> None:
         )
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass(slots=True)
 class Stack:
     """Starts and stops the processes of one city; ``settings`` get the addresses of what was started."""
@@ -62,7 +67,7 @@ class Stack:
         """Start the embedded broker and store where no real ones are configured."""
         data = self.settings.data
         if self.settings.kafka is None:
-            port = local_redis.free_port()
+            port = free_port()
             folder = data / "broker"
             folder.mkdir(parents=True, exist_ok=True)
             await self.supervisor.start(
@@ -70,9 +75,9 @@ class Stack:
             )
             self.settings = self.settings.model_copy(update={"kafka": f"127.0.0.1:{port}"})
         if self.settings.redis is None:
-            folder = data / "redis"
-            url = SecretStr(_store_url(folder))
-            await self.supervisor.start(Process("redis", _store_argv(folder), ready=_pongs(url)))
+            folder, port = data / "redis", _store_port(data / "redis")
+            await self.supervisor.start(local_redis.process(folder, port))
+            url = SecretStr(local_redis.url(folder, port))
             self.settings = self.settings.model_copy(update={"redis": url})
 
     async def start_role(self, role: str, name: str | None = None) -> None:
@@ -114,39 +119,13 @@ class Stack:
         return environment(more)
 
 
-def _store_argv(folder: Path) -> list[str]:
-    try:
-        return local_redis.argv(folder)
-    except ValueError:  # the path is too long for a socket
-        return local_redis.argv(folder, _store_port(folder))
-
-
-def _store_url(folder: Path) -> str:
-    try:
-        return local_redis.url(folder)
-    except ValueError:
-        return local_redis.url(folder, _store_port(folder))
-
-
 def _store_port(folder: Path) -> int:
-    """A port for the store, the same at every call for the same folder in one run of the programme."""
-    return _PORTS.setdefault(folder, local_redis.free_port())
-
-
-_PORTS: dict[Path, int] = {}
-
-
-def _pongs(url: SecretStr) -> Callable[[], Awaitable[bool]]:
-    async def ready() -> bool:
-        client = Redis.from_url(url.get_secret_value())
-        try:
-            return bool(await client.ping())
-        except (RedisError, OSError):
-            return False
-        finally:
-            await client.aclose()
-
-    return ready
+    """0, for a unix socket, where the folder's path is short enough for one; a free port else."""
+    try:
+        local_redis.socket_path(folder.resolve())
+    except ValueError:
+        return free_port()
+    return 0
 
 
 def _listens(host: str, port: int) -> Callable[[], Awaitable[bool]]:

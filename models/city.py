@@ -119,10 +119,14 @@ class CityEngine:
     def _score(
         self, start: int, known: NDArray[np.float64], value: NDArray[np.float64], expected: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        """Surprise of each series: its departure from what its datastreams expected, in Poisson standard units, judged
-        by the property's zone detector on the zone's own past."""
+        """Surprise of each series: the logarithm of its sum over what its datastreams expected, less that of the whole
+        city, judged by the property's zone detector on the zone's own past."""
         score = np.full(len(self.series), np.nan, np.float32)
-        departure = (value - expected) / np.sqrt(np.maximum(expected, 1.0))
+        departure = np.log((value + 1.0) / (expected + 1.0))
+        for name, rows in self._rows.items():
+            whole = [row for row in rows.tolist() if self.series[row].zone_kind == "city"]
+            if whole and known[whole[0]] > 0:  # what the whole city does is told once, by the city's own series
+                departure[np.setdiff1d(rows, whole)] -= departure[whole[0]]
         for name, detector in self._detectors.items():
             rows = np.flatnonzero(known[self._rows[name]] > 0).astype(np.int32)
             if not len(rows):

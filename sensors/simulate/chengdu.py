@@ -243,3 +243,23 @@ def history(city: City, end_ms: int, days: float = 7, step_s: int = 3600) -> Ite
             value = city.values(rows, times)
             known = ~np.isnan(value)
             yield batch(rows[known], times[known], value[known], source="history", accepted=start)
+
+
+def recent(city: City, end_ms: int, seconds: int, step_s: int = 5) -> Iterator[Batch]:
+    """Readings of the last ``seconds`` before ``end_ms`` as the sensors send them, each at its own cadence.
+
+    One batch for each ``step_s`` and shard, in time order per shard; silent sensors are left out.
+    """
+    register = city.register
+    cadence = np.maximum(register.frame["cadence_s"].to_numpy() * 1000, 1).astype(np.int64)
+    phase = phases(np.arange(len(register)), cadence)
+    for start in range(end_ms - seconds * 1000, end_ms, step_s * 1000):
+        first = start + (phase - start) % cadence  # the first reading of each datastream from start on
+        for shard in range(register.shards):
+            rows = register.members(shard)
+            rows = rows[first[rows] < start + step_s * 1000]
+            rows = rows[np.argsort(first[rows], kind="stable")]
+            value = city.values(rows, first[rows])
+            known = ~np.isnan(value)
+            if known.any():
+                yield batch(rows[known], first[rows[known]], value[known], source="history", accepted=start)
