@@ -7,13 +7,15 @@ hundreds of readings. The bytes are msgpack (msgspec) with the columns as little
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 VERSION = 1
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises on bytes that are no message
+Instant = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]  # ms since 1970, up to the year 9999
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -55,7 +57,7 @@ class Batch:
 class _Wire(msgspec.Struct, array_like=True):
     version: int
     source: str
-    accepted: int
+    accepted: Instant
     datastream: bytes
     time: bytes
     value: bytes
@@ -102,7 +104,7 @@ def decode(data: bytes) -> Batch:
     """
     try:
         wire = _decoder.decode(data)
-    except msgspec.DecodeError as error:  # ValidationError is one of these
+    except BROKEN as error:
         raise Malformed(f"not a batch: {error}") from error
     if wire.version != VERSION:
         raise Malformed(f"batch version {wire.version} is unknown; this reader knows version {VERSION}")

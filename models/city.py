@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from models.batch import Malformed
 from models.calendar import Calendar
 from models.detections import from_change
 from models.detectors import Detector
@@ -70,7 +71,12 @@ class CityEngine:
         self.late = 0
 
     def step(self, partial: Partial) -> list[Tick]:
-        """Take one partial; the ticks that it closes, in order."""
+        """Take one partial; the ticks that it closes, in order. Raises ``Malformed`` when it is of another city."""
+        if len(partial.count) != len(self.series) or not partial.shard < self.shards:
+            raise Malformed(
+                f"a partial of shard {partial.shard} with {len(partial.count)} series; the city has {self.shards} "
+                f"shards and {len(self.series)} series"
+            )
         if partial.tick <= self._closed:
             self.late += 1
             return []
@@ -123,7 +129,7 @@ class CityEngine:
         city, judged by the property's zone detector on the zone's own past."""
         score = np.full(len(self.series), np.nan, np.float32)
         departure = np.log((value + 1.0) / (expected + 1.0))
-        for name, rows in self._rows.items():
+        for rows in self._rows.values():
             whole = [row for row in rows.tolist() if self.series[row].zone_kind == "city"]
             if whole and known[whole[0]] > 0:  # what the whole city does is told once, by the city's own series
                 departure[np.setdiff1d(rows, whole)] -= departure[whole[0]]

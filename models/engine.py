@@ -134,7 +134,9 @@ class Engine:
 
     def _rejects(self, batch: Batch, rows: NDArray[np.int32]) -> tuple[Reject, ...]:
         return tuple(
-            Reject(row, self._placement.reason(int(batch.datastream[row]), float(batch.value[row])))
+            Reject(
+                row, self._placement.reason(int(batch.datastream[row]), int(batch.time[row]), float(batch.value[row]))
+            )
             for row in np.flatnonzero(rows < 0).tolist()
         )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
-from models.batch import Float64, Malformed
+from models.batch import BROKEN, Float64, Instant, Malformed
 
 FIELDS = ("count", "value", "known", "known_value", "known_expected")
 
@@ -32,9 +33,9 @@ class Partial:
 
 
 class _Wire(msgspec.Struct, array_like=True):
-    shard: int
-    tick: int
-    accepted: int
+    shard: Annotated[int, msgspec.Meta(ge=0, lt=1024)]
+    tick: Instant
+    accepted: Instant
     arrays: tuple[bytes, bytes, bytes, bytes, bytes]
 
 
@@ -54,7 +55,7 @@ def decode(data: bytes) -> Partial:
     """The partial in ``data``; raises ``Malformed`` when it is none."""
     try:
         wire = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except BROKEN as error:
         raise Malformed(f"not a partial: {error}") from error
     if len({len(array) for array in wire.arrays}) != 1 or len(wire.arrays[0]) % 8:
         raise Malformed(f"a partial's arrays differ in length: {[len(array) / 8 for array in wire.arrays]}")

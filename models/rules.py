@@ -7,6 +7,7 @@ Polars SQL over a frame of datastreams or zones; they are evaluated on columns, 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -39,6 +40,17 @@ ZONE_COLUMNS = {
     "hour": "local hour of the day, 0-23.99",
     "day_kind": "0 working day, 1 weekend, 2 holiday",
 }
+
+# An expression sees one row at a time: what looks at other rows, at the clock or at chance would make results depend
+# on how readings are cut into batches, and a cast can fail on what no test has seen.
+FUNCTIONS = (
+    "ABS", "CEIL", "COALESCE", "FLOOR", "GREATEST", "LEAST", "LN", "LOG10", "NULLIF", "ROUND", "SIGN", "SQRT",
+)  # fmt: skip
+_WORDS = frozenset(
+    ["AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "CASE", "WHEN", "THEN", "ELSE", "END"]
+)
+_WORD = re.compile(r"([A-Za-z_]\w*)\s*(\(?)")
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
 class RuleError(ValueError):
@@ -83,9 +95,7 @@ def _expression(text: str, reads: Reads, key: str) -> pl.Expr:
         used = expression.meta.root_names()
     except pl.exceptions.PolarsError as error:
         raise RuleError(f"{key}: cannot read {text!r}: {error}") from error
-    for name in used:
-        if name not in known:
-            raise RuleError(f"{key}: unknown column {name!r}{_near(name, known)}")
+    _words(text, known, key)
     if not used:
         raise RuleError(f"{key}: {text!r} uses no column; use one of {', '.join(known)}")
     schema = {name: pl.String() if name == "zone_kind" else pl.Float64() for name in known}
@@ -96,6 +106,16 @@ def _expression(text: str, reads: Reads, key: str) -> pl.Expr:
     if kind != pl.Boolean():
         raise RuleError(f"{key}: {text!r} gives {kind}, not true or false; compare it with a line, as in 'score > 6'")
     return expression
+
+
+def _words(text: str, known: Mapping[str, str], key: str) -> None:
+    """Refuse every word that is no column, no keyword and no function of one row."""
+    for name, bracket in _WORD.findall(_LITERAL.sub("''", text)):
+        if name in known or name.upper() in _WORDS or (bracket and name.upper() in FUNCTIONS):
+            continue
+        if bracket:
+            raise RuleError(f"{key}: {name} cannot be called in {text!r}; it may call {', '.join(FUNCTIONS)}")
+        raise RuleError(f"{key}: unknown column {name!r}{_near(name, known)}")
 
 
 def _near(name: str, known: Mapping[str, Any]) -> str:

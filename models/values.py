@@ -141,4 +141,7 @@ def to_json(value: msgspec.Struct) -> bytes:
 
 def from_json(data: bytes | str, kind: type[T]) -> T:
     """The value of type ``kind`` in ``data``; raises ``msgspec.DecodeError`` naming what is wrong."""
-    return msgspec.json.decode(data, type=kind)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"not JSON: {error}") from error

@@ -1,4 +1,4 @@
-"""Agent *city*: the shards' partials through the city's engine; zone detections out, zones and totals to the picture."""
+"""Agent *city*: the shards' partials through the city's engine; zone detections out, zones to the picture."""
 
 from __future__ import annotations
 
@@ -83,15 +83,13 @@ class CityAgent:
 
     async def _take(self, event: Any) -> None:
         try:
-            partial = partials.decode(event.message.value or b"")
-            if len(partial.count) != len(self.site.layouts.series):
-                raise Malformed(f"{len(partial.count)} series instead of {len(self.site.layouts.series)}")
+            ticks = self.engine.step(partials.decode(event.message.value or b""))
         except Malformed as error:
             source = f"{self.topic}-0@{event.message.offset}"
             body = event.message.value or b""
             await bury(self.outbox, self.city, source, str(error), body, "application/msgpack")
             return
-        for tick in self.engine.step(partial):
+        for tick in ticks:
             self._show(tick)
             for detection in tick.detections:
                 await self.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))

@@ -286,6 +286,16 @@ def test_what_cannot_be_used_is_told_with_the_remedy() -> None:
     assert count(machine) == {"scored": 1, "duplicates": 0, "late": 0, "rejected": 3}
 
 
+def test_a_time_that_is_none_is_rejected() -> None:
+    """Seconds or microseconds sent as milliseconds, or garbage, do not reach the ticks."""
+    machine = engine()
+    step = machine.step(batch([2, 2, 2, 2], [-1, START * 1_000, 2**63 - 1, START], [1.0] * 4))
+    assert [reject.row for reject in step.rejects] == [0, 1, 2]
+    assert step.rejects[0].reason == (
+        "time -1 of datastream 2 is not in 1970 to 2100; send milliseconds since 1970 UTC"
+    )
+
+
 def test_the_last_value_is_the_picture() -> None:
     """Of several readings of a datastream in one batch the newest is shown, with its time and score."""
     machine = engine()
