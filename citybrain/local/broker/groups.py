@@ -298,7 +298,10 @@ class Group:
     def tick(self) -> None:
         """Evict who gave no sign of life in time, also while a rebalance is being prepared."""
         now = self._clock()
-        dead = [m for m in self.members.values() if not m.waiting and now - m.seen > m.session_s]
+        for member in self.members.values():
+            if member.waiting:
+                member.seen = now
+        dead = [m for m in self.members.values() if now - m.seen > m.session_s]
         if now > self._deadline and self.state is State.PREPARING:
             dead += [m for m in self.members.values() if not m.joined]
         if now > self._deadline and self.state is State.COMPLETING:

@@ -88,7 +88,8 @@ class PartitionLog:
         if snapshot is not None:
             self.producers = Producers(snapshot)
             return 0
-        torn = segment.scan(lambda found: self.producers.wrote(found, found.base))
+        gaps = self.config.compact and not last
+        torn = segment.scan(lambda found: self.producers.wrote(found, found.base), gaps)
         if not (torn or last):
             segment.save_index(self.producers.snapshot())
         return torn

@@ -114,17 +114,20 @@ class Segment:
                 raise self.corrupt(position + at, found.base)
             at += found.size
 
-    def scan(self, seen: Callable[[Header], None]) -> int:
+    def scan(self, seen: Callable[[Header], None], gaps: bool) -> int:
         """Read the file from its start, build the index, call ``seen`` for each batch; bytes that are not intact.
 
-        Stops at the first batch that is cut short, breaks its checksum or whose offset is not the next.
+        Stops at the first batch that is cut short, breaks its checksum or whose offset is not the next, which the
+        checksum does not cover; ``gaps``: it may be a later one, as compaction leaves them.
         """
         fd = self.open()
         try:
             there = os.fstat(fd).st_size
             while self.size < there:
                 found = header(os.pread(fd, HEADER_BYTES, self.size))
-                if found is None or found.base < self.end or self.size + found.size > there:
+                if found is None or self.size + found.size > there:
+                    break
+                if found.base != self.end and not (gaps and found.base > self.end):
                     break
                 if not intact(os.pread(fd, found.size, self.size), found):
                     break
