@@ -22,18 +22,18 @@ def test_what_was_written_survives_a_kill(tmp_path: Path, by_port: bool) -> None
     port = free_port() if by_port else 0
     url = redis.url(tmp_path / "redis", port)
 
-    async def run() -> tuple[bytes, int]:
+    async def run() -> tuple[object, int]:
         async with Supervisor(tmp_path) as supervisor:
             await supervisor.start(redis.process(tmp_path / "redis", port))
-            client = Redis.from_url(url)
-            await client.set("picture", b"\x00\x01")
+            async with Redis.from_url(url) as client:
+                await client.set("picture", b"\x00\x01")
             await asyncio.sleep(1.2)
             os.kill(supervisor.pid("redis") or 0, signal.SIGKILL)
             await asyncio.sleep(0.3)
             while not await redis.answers(url):
                 await asyncio.sleep(0.05)
-            value = await client.get("picture")
-            await client.aclose()
+            async with Redis.from_url(url) as client:
+                value = await client.get("picture")
             return value, (tmp_path / "redis" / "valkey.conf").stat().st_mode & 0o777
 
     assert asyncio.run(run()) == (b"\x00\x01", 0o600)
@@ -47,7 +47,7 @@ def test_nobody_enters_without_the_password(tmp_path: Path) -> None:
         async with Supervisor(tmp_path) as supervisor:
             await supervisor.start(redis.process(tmp_path / "redis", port))
             stranger = Redis(host="127.0.0.1", port=port)
-            with pytest.raises((AuthenticationError, RedisError), match="(?i)auth"):
+            with pytest.raises((AuthenticationError, RedisError), match=r"(?i)auth"):
                 await stranger.ping()
             await stranger.aclose()
 
