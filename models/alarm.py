@@ -1,7 +1,7 @@
 """The life of an alert: opened, acknowledged, returned, closed, as in ISA-18.2 and OPC UA Part 9.
 
-One pure function, ``apply``, takes an alert, what happened and the time, and returns the new alert; the old one is never
-touched and every step is appended to its history. The states of ISA-18.2 / IEC 62682:
+One pure function, ``apply``, takes an alert, what happened and the time and returns the new alert; the old one is not
+touched, and every step is appended to its history. The states of ISA-18.2 / IEC 62682:
 
     firing ──▶ unacknowledged ──acknowledge──▶ acknowledged ──cleared──▶ normal (closed)
                     └──cleared──▶ returned-unacknowledged ──acknowledge──▶ normal (closed)

@@ -23,6 +23,7 @@ PRIOR = 12.0  # excesses the prior counts for
 MEMORY = 400.0  # excesses after which older ones fade
 QUANTILE_PRIOR, QUANTILE_MEMORY = 300.0, 6_000.0  # the same in readings, for the threshold
 SHAPE_LOW, SHAPE_HIGH = 0.02, 0.45  # a tail with an end, or without a variance, is not believed
+LEARNED = 8.0  # an excess is learned up to so many means: what lies beyond is news, not noise
 CAP = 30.0  # the largest score
 
 
@@ -70,8 +71,8 @@ def moved_threshold(z: Number, threshold: Number, readings: Number) -> Number:
 def moved_moments(
     z: Number, threshold: Number, excess: Number, square: Number, count: Number
 ) -> tuple[Number, Number, Number]:
-    """Mean, mean square and number of the excesses after ``z``; an excess is learned up to 8 means."""
-    over = np.minimum(z - threshold, 8.0 * excess)
+    """Mean, mean square and number of the excesses after ``z``; an excess is learned up to LEARNED means."""
+    over = np.minimum(z - threshold, LEARNED * excess)
     here = choose(over > 0.0, 1.0, 0.0)
     count = np.minimum(count + here, MEMORY)
     rate = here / (count + PRIOR)

@@ -81,6 +81,7 @@ class SeasonalBaseline:
     local: float = 0.0
     level: float = 0.0
     spread: float = 0.0
+    peak: float = 0.0
     last: int | None = None
     points: dict[tuple[int, int], Point] = field(default_factory=dict)
     spreads: dict[int, float] = field(default_factory=dict)
@@ -145,8 +146,11 @@ class SeasonalBaseline:
         self.level = kept(self.level + passed / d.drift * learned)
         self.local = kept(local + max(0.2, 1.0 / self.readings) * (x - local))
         if ready:
-            self.up.learn(z, self.readings)
-            self.down.learn(-z, self.readings)
+            calm = abs(z) <= (self.up if residual > 0.0 else self.down).threshold
+            if calm or abs(z) > self.peak:
+                self.up.learn(z, self.readings)
+                self.down.learn(-z, self.readings)
+            self.peak = 0.0 if calm else kept(max(self.peak, min(abs(z), 1e15)))
         self.last = time_ms if self.last is None else max(self.last, time_ms)
         if not ready:
             return (score, math.nan, math.nan, math.nan)

@@ -29,7 +29,8 @@ from models.tails import moved_moments, moved_threshold, surprise
 # columns of the state's cells: the head, then a block for each point of the day: mean and seen of each slot set, spread
 READINGS, SEEN, LOCAL, LEVEL, SPREAD = 0, 1, 2, 3, 4
 UP, DOWN = 5, 9  # of each side: threshold, mean excess, mean square excess, excesses
-HEAD = 13
+PEAK = 13  # the largest |z| of the excursion that goes on, 0 when there is none
+HEAD = 14
 BLOCKS = 16  # where the blocks begin: the head fills one cache line
 
 MAD = 1.2533141373155001  # standard deviation of a normal over its mean absolute deviation
@@ -40,6 +41,7 @@ UNSEEN = 0.05  # what a residual against a guess weighs in the overall spread
 SPREAD_MEMORY = 168.0  # bins over which the overall spread is taken
 MOST_READINGS = 1.0e6
 TINY = 1.0e-9
+NOTHING = -1.0e30  # under every threshold
 LARGEST = 1.0e15  # what lies beyond is taken as this, so that squares fit 32 bits
 NEVER = np.iinfo(np.int64).min
 RELATIVE_FLOOR = 1.0e-3  # a spread is at least this share of what is expected
@@ -90,7 +92,7 @@ def _update(
     """
     readings, seen, local, level, spread = head[0], head[1], head[2], head[3], head[4]
     up, up_excess, up_square, up_count = head[5], head[6], head[7], head[8]
-    down, down_excess, down_square, down_count = head[9], head[10], head[11], head[12]
+    down, down_excess, down_square, down_count, peak = head[9], head[10], head[11], head[12], head[13]
     mean0, seen0, parent0, parent_seen0, mean1, seen1, parent1, parent_seen1 = slots
     counts, shrink, most, memory, drift, floor, ready = settings
 
@@ -140,16 +142,19 @@ def _update(
     level = level + passed / drift * learned
     local = local + np.maximum(LOCAL_RATE, 1.0 / readings) * (x - local)
 
-    grown = choose(told, readings, 0.0)
-    count_up = choose(told, z, -1.0)  # under every threshold: nothing is learned
-    count_down = choose(told, -z, -1.0)
-    up_excess, up_square, up_count = moved_moments(count_up, up, up_excess, up_square, up_count)
-    down_excess, down_square, down_count = moved_moments(count_down, down, down_excess, down_square, down_count)
-    up = choose(told, moved_threshold(z, up, grown), up)
-    down = choose(told, moved_threshold(-z, down, grown), down)
+    # tails are learned from what is calm and from what tops its excursion: an incident is one event, not a thousand
+    far = np.abs(z)
+    calm = choose(far > choose(high, up, down), 0.0, 1.0)
+    fresh = choose(told, np.maximum(calm, choose(far > peak, 1.0, 0.0)), 0.0)
+    peak = choose(told, (1.0 - calm) * np.maximum(peak, np.minimum(far, LARGEST)), peak)
+    z_up, z_down = choose(fresh > 0.0, z, NOTHING), choose(fresh > 0.0, -z, NOTHING)
+    up_excess, up_square, up_count = moved_moments(z_up, up, up_excess, up_square, up_count)
+    down_excess, down_square, down_count = moved_moments(z_down, down, down_excess, down_square, down_count)
+    up = choose(fresh > 0.0, moved_threshold(z, up, readings), up)
+    down = choose(fresh > 0.0, moved_threshold(-z, down, readings), down)
 
     sides = (up, up_excess, up_square, up_count, down, down_excess, down_square, down_count)
-    new_head = (readings, seen, local, level, spread, *sides)
+    new_head = (readings, seen, local, level, spread, *sides, peak)
     return (score, expected, wide), new_head, (spread0, spread1), (mean0, seen0, mean1, seen1)
 
 
@@ -207,7 +212,7 @@ def _loop(
         head = (
             np.float64(c[0]), np.float64(c[1]), np.float64(c[2]), np.float64(c[3]), np.float64(c[4]),
             np.float64(c[5]), np.float64(c[6]), np.float64(c[7]), np.float64(c[8]), np.float64(c[9]),
-            np.float64(c[10]), np.float64(c[11]), np.float64(c[12]),
+            np.float64(c[10]), np.float64(c[11]), np.float64(c[12]), np.float64(c[13]),
         )  # fmt: skip
         slots = (
             np.float64(c[a]), np.float64(c[a + 1]), np.float64(c[p]), np.float64(c[p + 1]),
