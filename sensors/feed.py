@@ -100,7 +100,7 @@ async def feed_chengdu(
             truth.write(progress.time_ms)
             report(progress)
 
-        await _together([speaker.speak(register.ids, stop) for speaker in speakers], tell, stop)
+        await _together([speaker.speak(register.ids, stop) for speaker in speakers], tell)
     return progress.counts
 
 
@@ -125,7 +125,7 @@ async def feed_auckland(
     progress = Progress(left[0].from_ms)
     player = _Player(auckland.replay(register), np.array(register.ids, object), position, progress)
     async with _pushers(settings, tokens, progress.counts, stop) as pushers:
-        await _together([player.play(left, pushers[min(tokens)], stop)], lambda: report(progress), stop)
+        await _together([player.play(left, pushers[min(tokens)], stop)], lambda: report(progress))
     return progress.counts
 
 
@@ -249,10 +249,11 @@ async def _pushers(
         yield {name: Pusher(session, url, name, token, counts, stop) for name, token in tokens.items()}
 
 
-async def _together(work: Sequence[Coroutine[Any, Any, None]], tell: Callable[[], None], stop: asyncio.Event) -> None:
-    """Do all the work at once, telling each second how far it is, and once at the end."""
+async def _together(work: Sequence[Coroutine[Any, Any, None]], tell: Callable[[], None]) -> None:
+    """Do all the work at once, telling how far it is at the start, each second, and at the end."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
+        tell()
         while not all(task.done() for task in tasks):
             done, _ = await asyncio.wait(tasks, timeout=1.0, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:

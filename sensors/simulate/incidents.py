@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 IncidentKind = Literal["venue-surge", "metro-crowd", "camera-spike", "stuck-cameras", "silent-gateway", "ponding"]
 KINDS: Final[tuple[IncidentKind, ...]] = get_args(IncidentKind)
+ANY: Final = "any"  # in feed.yaml: a place by chance
 CROWDED: Final = ("venue-surge", "metro-crowd", "camera-spike")  # more people than the rhythm has
 
 
@@ -145,23 +146,27 @@ class Turns:
 
     def _one(self, number: int) -> Incident:
         kind = self.kinds[number % len(self.kinds)]
-        choices = self.sites.choices(kind)
-        pick = int(chance.keys(self.seed, "round", np.array([number]))[0]) % len(choices)
-        return self.sites.incident(kind, choices[pick], self.from_ms + number * self.every_ms)
+        place = _picked(self.seed, "round", number, self.sites.choices(kind))
+        return self.sites.incident(kind, place, self.from_ms + number * self.every_ms)
 
 
 def demo(places: Places, seed: int, start_ms: int, gateways: int) -> Timetable:
     """The timetable declared in ``feed.yaml``, counted from ``start_ms``."""
     sites = Sites(places, gateways)
     fixed = []
-    for row in places.incidents:
+    for number, row in enumerate(places.incidents):
         kind = _kind("incidents.kind", row.kind)
-        if kind == "silent-gateway" and not gateways:
-            continue
-        if row.place not in sites.choices(kind):
-            raise FeedError(f"incidents.place: no {kind} can be at {row.place!r}; use one of {sites.choices(kind)}")
-        fixed.append(sites.incident(kind, row.place, start_ms + duration_ms(row.at, "incidents.at")))
+        choices = sites.choices(kind)
+        if row.place != ANY and row.place not in choices:
+            raise FeedError(f"incidents.place: no {kind} can be at {row.place!r}; use one of {[ANY, *choices]}")
+        if choices:
+            place = _picked(seed, "script", number, choices) if row.place == ANY else row.place
+            fixed.append(sites.incident(kind, place, start_ms + duration_ms(row.at, "incidents.at")))
     return Timetable(tuple(fixed), _turns(places.rounds, sites, seed, start_ms))
+
+
+def _picked(seed: int, stream: str, number: int, choices: list[str]) -> str:
+    return choices[int(chance.keys(seed, stream, np.array([number]))[0]) % len(choices)]
 
 
 def _turns(rounds: Rounds, sites: Sites, seed: int, start_ms: int) -> Turns:

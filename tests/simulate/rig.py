@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from kafka import KafkaConsumer, TopicPartition
 from numpy.typing import NDArray
 
 from config.register import Register
@@ -71,3 +73,28 @@ def free_port() -> int:
 def joined(parts: Iterable[Any]) -> NDArray[Any]:
     """Arrays one after the other."""
     return np.concatenate(list(parts))
+
+
+def wait_until(true: Callable[[], bool], what: str, within_s: float = 15.0) -> None:
+    """Wait for a condition; fails naming it."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.02)
+
+
+def consumed(servers: str, topic: str) -> list[bytes]:
+    """The values of all records in ``topic``, by partition and in order."""
+    consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions)
+    values: list[bytes] = []
+    for partition in partitions:
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+        while consumer.position(partition) < ends[partition]:
+            for records in consumer.poll(timeout_ms=500).values():
+                values.extend(record.value for record in records)
+    consumer.close()
+    return values
