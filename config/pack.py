@@ -17,8 +17,10 @@ from models.values import Kind, Severity, Text
 
 FOLDER = Path(__file__).parent / "packs"
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
+_DURATION = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$"
+_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 Duration = Annotated[str, msgspec.Meta(pattern=_DURATION)]
+Name = Annotated[str, msgspec.Meta(pattern=_NAME)]  # becomes part of ids
 
 
 class PackError(ValueError):
@@ -27,15 +29,29 @@ class PackError(ValueError):
 
 def milliseconds(duration: str) -> int:
     """``"5s"``, ``"1.5m"``, ``"24h"`` as milliseconds; raises ``ValueError`` when it is no duration."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", duration)
+    match = re.fullmatch(_DURATION, duration)
     if match is None:
         raise ValueError(f"{duration!r} is no duration; write a number and ms, s, m, h or d, as in 90s")
     return round(float(match[1]) * _UNITS_MS[match[2]])
 
 
+class _Once(yaml.SafeLoader):
+    """YAML in which a key written twice is an error, for the first would be dropped in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; raises ``yaml.YAMLError`` where a key occurs twice."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key} is written {keys.count(key)} times; keep one", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 class _Datastreams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    property: str
-    kinds: Annotated[list[str], msgspec.Meta(min_length=1)]
+    property: Name
+    kinds: Annotated[list[Name], msgspec.Meta(min_length=1)]
     unit: str
     range: tuple[float, float]
     cadence: Duration
@@ -50,7 +66,7 @@ class _Zones(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"for_": "for"}):
-    alert: str
+    alert: Name
     reads: Literal["datastreams", "zones"]
     property: str
     expr: str
@@ -68,9 +84,7 @@ class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     pack: str
     title: Text
     owner: Text
-    domain: Literal[
-        "economy", "market-supervision", "social-management", "public-services", "environment", "appeals"
-    ]
+    domain: Literal["economy", "market-supervision", "social-management", "public-services", "environment", "appeals"]
     datastreams: list[_Datastreams]
     rules: list[_Rule]
     zones: list[_Zones] = []
@@ -107,20 +121,16 @@ class Pack:
 
 def load(folder: Path) -> Pack:
     """The pack in ``folder``; raises ``PackError`` naming file, key, value and remedy."""
-    path = folder / "pack.yaml"
     where = f"{folder.name}/pack.yaml"
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise PackError(f"{where}: no such file; a pack is a folder with a pack.yaml") from None
-    except yaml.YAMLError as error:
-        raise PackError(f"{where}: not YAML: {error}") from error
-    try:
-        declared = msgspec.convert(raw, _Pack)
+        declared = msgspec.convert(_read(folder), _Pack)
     except msgspec.ValidationError as error:
         raise PackError(f"{where}: {_readable(str(error))}") from error
     if declared.pack != folder.name:
         raise PackError(f"{where}: pack: {declared.pack!r} is not the folder's name; write pack: {folder.name}")
+    _each_once([stream.property for stream in declared.datastreams], f"{where}: datastreams: the property")
+    _each_once([zone.property for zone in declared.zones], f"{where}: zones: the property")
+    _each_once([rule.alert for rule in declared.rules], f"{where}: rules: the alert")
     watched = tuple(_watched(declared, i, where) for i in range(len(declared.datastreams)))
     known = {w.property for w in watched}
     zones = {}
@@ -128,28 +138,63 @@ def load(folder: Path) -> Pack:
         _property(zone.property, known, f"{where}: zones[{i}]")
         zones[zone.property] = _detector(zone.detector, zone.parameters, f"{where}: zones[{i}]")
     rules = tuple(_rule(declared, i, known, set(zones), where) for i in range(len(declared.rules)))
-    names = [rule.name for rule in rules]
-    for name in names:
-        if names.count(name) > 1:
-            raise PackError(f"{where}: rules: the alert {name!r} is declared {names.count(name)} times; rename one")
-    return Pack(
-        declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules
-    )
+    return Pack(declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules)
 
 
 def load_all(folder: Path = FOLDER) -> tuple[Pack, ...]:
-    """All packs below ``folder`` that are not drafts, by name; raises ``PackError`` for the first broken one."""
-    packs = [load(path.parent) for path in sorted(folder.glob("*/pack.yaml"))]
+    """All packs below ``folder`` that are not drafts, by name; raises ``PackError`` for the first broken one.
+
+    A draft may be as broken as it likes: it stops nobody.
+    """
+    packs = [load(path.parent) for path in sorted(folder.glob("*/pack.yaml")) if not _draft(path.parent)]
     owner: dict[tuple[str, str], str] = {}
     for pack in packs:
+        at = f"{pack.name}/pack.yaml"
         for watched in pack.watched:
             for kind in watched.kinds:
-                other = owner.setdefault((kind, watched.property), pack.name)
-                if other != pack.name:
-                    raise PackError(
-                        f"{pack.name}/pack.yaml: datastreams: {kind}/{watched.property} is watched by {other} already"
-                    )
-    return tuple(pack for pack in packs if pack.status != "draft")
+                _own(
+                    owner,
+                    (kind, watched.property),
+                    pack.name,
+                    f"{at}: datastreams: {kind}/{watched.property} is watched",
+                )
+        for name in pack.zones:
+            _own(owner, ("", name), pack.name, f"{at}: zones: {name} is summed")
+    return tuple(packs)
+
+
+def _read(folder: Path) -> Any:
+    """What stands in the pack's file, as plain values."""
+    where = f"{folder.name}/pack.yaml"
+    try:
+        return yaml.load((folder / "pack.yaml").read_text("utf-8"), _Once)  # noqa: S506  # a SafeLoader
+    except FileNotFoundError:
+        raise PackError(f"{where}: no such file; a pack is a folder with a pack.yaml") from None
+    except UnicodeDecodeError as error:
+        raise PackError(f"{where}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise PackError(f"{where}: not YAML: {error}") from error
+
+
+def _draft(folder: Path) -> bool:
+    """Does the pack's file, as far as it can be read, say that it is a draft, or nothing?"""
+    try:
+        raw = _read(folder)
+    except PackError:
+        return False
+    return isinstance(raw, dict) and raw.get("status", "draft") == "draft"
+
+
+def _each_once(names: list[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise PackError(f"{what} {name!r} is declared {names.count(name)} times; make them one or rename one")
+
+
+def _own(owner: dict[tuple[str, str], str], key: tuple[str, str], pack: str, what: str) -> None:
+    other = owner.setdefault(key, pack)
+    if other != pack:
+        raise PackError(f"{what} by {other} already; take it out of one of the two")
 
 
 def _readable(message: str) -> str:
@@ -168,12 +213,19 @@ def _detector(name: str, parameters: dict[str, Any], where: str) -> Detector:
         return get(name, parameters)
     except BadParameter as error:
         raise PackError(f"{where}.detector: {error}") from error
+    except TypeError as error:  # compared as a number, and is none
+        raise PackError(f"{where}.parameters: {parameters} of {name} are not all of their types: {error}") from error
 
 
 def _watched(declared: _Pack, number: int, where: str) -> Watched:
     at = f"{where}: datastreams[{number}]"
     stream = declared.datastreams[number]
     low, high = stream.range
+    cadence_s = milliseconds(stream.cadence) / 1_000
+    if not cadence_s > 0:
+        raise PackError(
+            f"{at}.cadence: {stream.cadence} is no time between readings; write how often they come, as in 5s"
+        )
     if not low < high:
         raise PackError(f"{at}.range: {low:g} is not below {high:g}; write [low, high]")
     return Watched(
@@ -183,7 +235,7 @@ def _watched(declared: _Pack, number: int, where: str) -> Watched:
         stream.unit,
         low,
         high,
-        milliseconds(stream.cadence) / 1_000,
+        cadence_s,
         _detector(stream.detector, stream.parameters, at),
     )
 
