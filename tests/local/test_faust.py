@@ -14,7 +14,9 @@ from uuid import uuid4
 from aiokafka.partitioner import DefaultPartitioner
 from kafka import KafkaProducer
 
+from citybrain.local import kafka
 from citybrain.local.environment import environment
+from citybrain.local.ports import free_port
 from tests.local import wire as w
 
 _WORKER = Path(__file__).with_name("counting_worker.py")
@@ -51,6 +53,29 @@ def _send(address: str, topic: str, words: str) -> None:
         partition = DefaultPartitioner()(word.encode(), [0, 1], [0, 1])
         producer.send(topic, b"x", key=word.encode(), partition=partition)
     producer.close()
+
+
+def test_a_worker_goes_on_when_the_broker_was_killed(tmp_path: Path) -> None:
+    """After kill -9 and a restart of the broker the worker joins again and counts what comes; nothing is missing."""
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    process = kafka.start(tmp_path / "broker", port)
+    try:
+        topic = w.new_topic(address, partitions=2)
+        env = {"BROKER": address, "TOPIC": topic, "WORKER": "counting", "WORKER_DATA": str(tmp_path / "worker")}
+        with _worker(env, tmp_path / "worker.log"):
+            _send(address, topic, "a b a")
+            assert _counts(tmp_path / "worker.log", 3) == {"a": 2, "b": 1}
+            process.kill()
+            process.wait()
+            process = kafka.start(tmp_path / "broker", port)
+            _send(address, topic, "a b c")
+            until = time.monotonic() + 40
+            while (found := _counts(tmp_path / "worker.log", 6)).get("c") is None or found["a"] < 3 or found["b"] < 2:
+                assert time.monotonic() < until, f"counted {found}"
+                time.sleep(0.1)
+    finally:
+        kafka.stop(process)
 
 
 def test_a_new_worker_recovers_the_table_of_the_last(backend: str, tmp_path: Path) -> None:

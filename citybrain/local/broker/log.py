@@ -308,7 +308,8 @@ class PartitionLog:
         if first is None:
             return b"", (position, offset)
         where, found = first
-        data = os.pread(fd, max(limit, found.size if at_least_one else 0), where)
+        wanted = max(limit, found.size if at_least_one else 0)
+        data = os.pread(fd, min(wanted, segment.size - where), where)
         size, after = batch.whole(data, self.durable)
         if segment is not self.segments[-1]:
             segment.check(data[:size], where)

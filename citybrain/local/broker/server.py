@@ -179,7 +179,10 @@ class Broker:
             _report(writer.get_extra_info("peername"), done.pop().exception())
         finally:
             self._connections.discard(task)
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()  # nobody reads what is left
+            else:
+                writer.close()
             await _cancel([*both, *(answers.get_nowait() for _ in range(answers.qsize()))])
 
     async def _read_requests(

@@ -114,7 +114,8 @@ class Topics:
         gone = self._root / f"~gone-{uuid4().hex}"
         (self._root / name).rename(gone)
         sync_folder(self._root)
-        await asyncio.get_running_loop().run_in_executor(self._executor, shutil.rmtree, gone)
+        # what a compaction under way still writes there is removed at the next start
+        await asyncio.get_running_loop().run_in_executor(self._executor, shutil.rmtree, gone, True)
 
     async def close(self) -> None:
         """Make all durable and close it."""
