@@ -11,20 +11,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class Gap(RuntimeError):
+    """A message is missing before one that came; the process must read again from what is safe."""
+
+
 @dataclass(slots=True)
 class Inbox:
-    """Messages of one partition. ``next`` is the first offset not yet taken, ``safe`` the first not yet safe."""
+    """Messages of one partition. ``next`` is the first offset not yet taken, ``safe`` the first not yet safe.
+
+    ``whole``: the log has every offset (it is not compacted), so that a gap is a fault of the way here.
+    """
 
     next: int = 0
     safe: int = 0
+    whole: bool = True
     held: deque[Any] = field(default_factory=deque)
 
     def take(self, event: Any) -> bool:
-        """Note the event; True when it is new, False when it was taken before and must be skipped."""
+        """Note the event; True when it is new, False when it was taken before and must be skipped.
+
+        Raises ``Gap`` when messages before it are missing.
+        """
         offset = event.message.offset
         if offset < self.safe:
             event.ack()
             return False
+        if self.whole and offset > self.next:
+            raise Gap(f"message {offset} of {event.message.tp} came, {self.next} was due")
         self.held.append(event)
         if offset < self.next:
             return False
@@ -38,6 +51,13 @@ class Inbox:
                 break
             event.value = None
             event.message.value = None
+
+    def begin(self, first: int) -> int:
+        """The log begins at ``first``; how many messages it has dropped (by retention) before they were taken."""
+        lost = max(0, first - self.next)
+        self.next = max(self.next, first)
+        self.safe = max(self.safe, first)
+        return lost
 
     def saved(self, offset: int) -> None:
         """Everything before ``offset`` is safe: acknowledge it."""

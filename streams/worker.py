@@ -6,11 +6,13 @@ import asyncio
 import logging
 from typing import Any
 
+import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import start_http_server
 
 from config import contract
 from config.site import Site
+from models.batch import batch
 from streams import app as apps
 from streams.agents.alerts import AlertsAgent
 from streams.agents.archive import ArchiveAgent
@@ -22,25 +24,41 @@ from streams.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 
-async def log_ends(kafka: str, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-    """The end offset of each (topic, partition)."""
+Bounds = dict[tuple[str, int], tuple[int, int]]
+
+
+async def log_bounds(kafka: str, partitions: set[tuple[str, int]]) -> Bounds:
+    """The first offset and the end of each (topic, partition)."""
+    asked = [TopicPartition(*one) for one in sorted(partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     await consumer.start()
     try:
-        ends = await consumer.end_offsets([TopicPartition(*one) for one in partitions])
+        firsts, ends = await consumer.beginning_offsets(asked), await consumer.end_offsets(asked)
     finally:
         await consumer.stop()
-    return {(tp.topic, tp.partition): end for tp, end in ends.items()}
+    return {(tp.topic, tp.partition): (firsts[tp], ends[tp]) for tp in asked}
+
+
+def rehearse(site: Site) -> None:
+    """Score one reading of each group with engines that are thrown away, so that machine code is made before the
+    worker joins its group: while it is made no heartbeat goes out."""
+    for layout in site.layouts.shards:
+        _, rows = np.unique(layout.group, return_index=True)
+        engine = site.layouts.engine(layout.shard)
+        for time_ms in (0, layout.tick_ms * 1000):
+            engine.step(batch(layout.members[rows], np.full(len(rows), time_ms), layout.low[rows]))
 
 
 async def run_worker(site: Site, kafka: str, redis: str) -> int:
     """Score, sum up and keep alerts until told to stop; the exit code."""
+    rehearse(site)
     city = site.city.id
     app = apps.create(f"{city}-worker", kafka)
     picture = Picture(city, redis, site.settings.picture_ms / 1000)
-    score = ScoreAgent(app, site, picture)
-    sums = CityAgent(app, site, picture)
-    alerts = AlertsAgent(app, site, picture, kafka)
+    settled = asyncio.Event()  # not while partitions are being taken over
+    score = ScoreAgent(app, site, picture, settled)
+    sums = CityAgent(app, site, picture, settled)
+    alerts = AlertsAgent(app, site, picture, settled, kafka)
     readings, partials, detections = (
         topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS)
     )
@@ -50,17 +68,19 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
 
     async def take_over(mine: set[tuple[str, int]]) -> None:
-        ends = await log_ends(kafka, sorted(mine))
-        score.assigned({partition: ends[topic, partition] for topic, partition in mine if topic == readings})
+        bounds = await log_bounds(kafka, mine)
+        score.assigned({partition: bounds[topic, partition] for topic, partition in mine if topic == readings})
         if (partials, 0) in mine:
-            sums.assigned(ends[partials, 0])
+            sums.assigned(*bounds[partials, 0])
         if (detections, 0) in mine:
             await alerts.assigned()
+        settled.set()
 
     async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:
         await apps.guarded(let_go({(tp.topic, tp.partition) for tp in partitions}))
 
     async def let_go(lost: set[tuple[str, int]]) -> None:
+        settled.clear()
         await score.revoked({partition for topic, partition in lost if topic == readings})
         if (partials, 0) in lost:
             await sums.revoked()
@@ -80,13 +100,19 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
 async def run_archive(site: Site, kafka: str) -> int:
     """Archive every topic until told to stop; the exit code."""
     app = apps.create(f"{site.city.id}-archive", kafka)
-    archive = ArchiveAgent(app, site)
+    settled = asyncio.Event()
+    archive = ArchiveAgent(app, site, settled)
     dog = Watchdog(app, lambda: {key: at.inbox.next for key, at in archive.partitions.items()})
 
     async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
-        await apps.guarded(archive.assigned({(tp.topic, tp.partition) for tp in partitions}))
+        await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
+
+    async def take_over(mine: set[tuple[str, int]]) -> None:
+        await archive.assigned(await log_bounds(kafka, mine))
+        settled.set()
 
     async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:
+        settled.clear()
         await apps.guarded(archive.revoked({(tp.topic, tp.partition) for tp in partitions}))
 
     app.on_partitions_assigned.connect(assigned, weak=False)

@@ -19,6 +19,7 @@ from config.site import Site
 from models import alarm
 from models.values import Alert, Answer, Command, Detection, from_json, to_json
 from streams.app import guarded, raw
+from streams.current import current
 from streams.dead_letters import bury
 from streams.outbox import Outbox
 from streams.picture import Picture
@@ -31,7 +32,9 @@ FORGET_CLOSED_MS = 24 * 3_600_000  # a closed alert leaves the topic after so lo
 class AlertsAgent:
     """Owns the one partition of detections and of commands when they are assigned to this worker."""
 
-    def __init__(self, app: Any, site: Site, picture: Picture, kafka: str) -> None:
+    def __init__(self, app: Any, site: Site, picture: Picture, settled: asyncio.Event, kafka: str) -> None:
+        self.app = app
+        self.settled = settled
         self.kafka = kafka
         self.city = site.city.id
         self.picture = picture
@@ -49,8 +52,6 @@ class AlertsAgent:
 
     async def assigned(self) -> None:
         """Take over the alerts: read the topic whole, show what it holds."""
-        if self.owned:
-            return
         self.alerts = await _recover(self.kafka, self.topic)
         self.owned = True
         now = _now()
@@ -70,14 +71,17 @@ class AlertsAgent:
     async def _loop(self, stream: Any) -> None:
         stream = stream.noack()
         waiting: list[Any] = []
-        async for event in stream.events():
+        async for event in current(self.app, stream, self.settled):
             waiting.append(event)
             if len(waiting) < TOGETHER and not stream.channel.empty():
                 continue
             batch, waiting = waiting, []
-            if self.owned:
-                async with self._turn:
-                    await guarded(self._take(batch))
+            async with self._turn:
+                await guarded(self._take([one for one in batch if self._is_current(one)]))
+
+    def _is_current(self, event: Any) -> bool:
+        """False for what was read before a rebalance and waits still: it comes again."""
+        return bool(event.message.generation_id == self.app.consumer_generation_id)
 
     async def _take(self, events: list[Any]) -> None:
         changed: dict[str, Alert] = {}

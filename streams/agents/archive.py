@@ -15,6 +15,7 @@ from config.site import Site
 from models import batch as batches
 from models.batch import Malformed
 from streams.app import guarded, raw
+from streams.current import current
 from streams.archive import Message, MessagesWriter, ReadingsWriter
 from streams.inbox import Inbox
 
@@ -39,7 +40,9 @@ class _Partition:
 class ArchiveAgent:
     """Owns the partitions assigned to this process; each has its files."""
 
-    def __init__(self, app: Any, site: Site) -> None:
+    def __init__(self, app: Any, site: Site, settled: asyncio.Event) -> None:
+        self.app = app
+        self.settled = settled
         self.site = site
         self.city = site.city.id
         self.readings = contract.READINGS.of(self.city)
@@ -47,14 +50,14 @@ class ArchiveAgent:
         self.partitions: dict[tuple[str, int], _Partition] = {}
         app.agent(raw(app, *self.topics), name="archive", concurrency=1)(self._loop)
 
-    async def assigned(self, partitions: set[tuple[str, int]]) -> None:
-        """Take over these (topic, partition), after what is in the files already."""
-        for key in sorted(partitions):
-            if key in self.partitions:
-                self.partitions[key].inbox.forget()
-                continue
+    async def assigned(self, bounds: dict[tuple[str, int], tuple[int, int]]) -> None:
+        """Take over these (topic, partition) → (first offset, end) of the log, after what is in the files already."""
+        for key, (first, _) in sorted(bounds.items()):
             writer = await asyncio.to_thread(self._writer, *key)
-            self.partitions[key] = _Partition(writer, Inbox(next=writer.next, safe=writer.next))
+            inbox = Inbox(next=writer.next, safe=writer.next, whole=not self.topics[key[0]].compact)
+            if lost := inbox.begin(first):
+                log.error("archive: %d messages of %s-%d left the log before they were archived", lost, *key)
+            self.partitions[key] = _Partition(writer, inbox)
 
     def _writer(self, topic: str, partition: int) -> ReadingsWriter | MessagesWriter:
         folder = self.site.settings.archive / self.topics[topic].name
@@ -71,18 +74,19 @@ class ArchiveAgent:
 
     async def _loop(self, stream: Any) -> None:
         stream = stream.noack()
-        async for event in stream.events():
+        async for event in current(self.app, stream, self.settled):
             message = event.message
-            at = self.partitions.get((message.topic, message.partition))
-            if at is None:
-                continue
+            at = self.partitions[message.topic, message.partition]
             async with at.turn:
-                if at.inbox.take(event):
-                    self._gather(at, message)
-                    at.inbox.lighten()
-                    at.since = at.since or time.monotonic()
+                await guarded(self._take(at, event))
             if isinstance(at.writer, ReadingsWriter) and at.writer.rows >= self.site.settings.archive_flush_rows:
                 await guarded(self._flush(at))
+
+    async def _take(self, at: _Partition, event: Any) -> None:
+        if at.inbox.take(event):
+            self._gather(at, event.message)
+            at.since = at.since or time.monotonic()
+        at.inbox.lighten()
 
     def _gather(self, at: _Partition, message: Any) -> None:
         if isinstance(at.writer, MessagesWriter):

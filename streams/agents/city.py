@@ -15,6 +15,7 @@ from models.city import Tick
 from models.values import to_json
 from streams import snapshots
 from streams.app import guarded, raw
+from streams.current import current
 from streams.dead_letters import bury
 from streams.inbox import Inbox
 from streams.outbox import Outbox
@@ -26,7 +27,9 @@ log = logging.getLogger(__name__)
 class CityAgent:
     """Owns the one partition of partials when it is assigned to this worker."""
 
-    def __init__(self, app: Any, site: Site, picture: Picture) -> None:
+    def __init__(self, app: Any, site: Site, picture: Picture, settled: asyncio.Event) -> None:
+        self.app = app
+        self.settled = settled
         self.site = site
         self.city = site.city.id
         self.picture = picture
@@ -38,11 +41,8 @@ class CityAgent:
         self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
         app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
 
-    def assigned(self, log_end: int) -> None:
+    def assigned(self, log_first: int, log_end: int) -> None:
         """Take over the partials; the engine starts from its newest snapshot."""
-        if self.owned:
-            self.inbox.forget()
-            return
         self.owned = True
         self.engine = self.site.layouts.city_engine()
         self.inbox = Inbox()
@@ -53,6 +53,8 @@ class CityAgent:
             self.engine.restore(saved[1])
             self.inbox.next = self.inbox.safe = saved[0]
             log.info("city continues at offset %d", saved[0])
+        if lost := self.inbox.begin(log_first):
+            log.error("city: %d partials left the log before they were summed up; raise its retention", lost)
 
     async def revoked(self) -> None:
         """Let go of the partials, saving the state."""
@@ -74,14 +76,13 @@ class CityAgent:
 
     async def _loop(self, stream: Any) -> None:
         stream = stream.noack()
-        async for event in stream.events():
-            if not self.owned:
-                continue
+        async for event in current(self.app, stream, self.settled):
             async with self.turn:
-                if self.inbox.take(event):
-                    await guarded(self._take(event))
+                await guarded(self._take(event))
 
     async def _take(self, event: Any) -> None:
+        if not self.inbox.take(event):
+            return
         try:
             ticks = self.engine.step(partials.decode(event.message.value or b""))
         except Malformed as error:

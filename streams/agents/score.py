@@ -21,6 +21,7 @@ from models.engine import COUNTS, Engine, Step
 from models.values import to_json
 from streams import snapshots
 from streams.app import guarded, raw
+from streams.current import current
 from streams.dead_letters import bury
 from streams.inbox import Inbox
 from streams.outbox import Outbox
@@ -42,7 +43,7 @@ class Poisoned(RuntimeError):
 class Shard:
     """One shard in this worker: its engine, its inbox and outbox, where its state is saved, what to step over."""
 
-    def __init__(self, site: Site, number: int, log_end: int, outbox: Outbox) -> None:
+    def __init__(self, site: Site, number: int, bounds: tuple[int, int], outbox: Outbox) -> None:
         self.number = number
         self.engine: Engine = site.layouts.engine(number)
         self.inbox = Inbox()
@@ -52,12 +53,14 @@ class Shard:
         self.saved_at = time.monotonic()
         self.saving: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
-        saved = snapshots.newest(self.folder, below=log_end)
+        saved = snapshots.newest(self.folder, below=bounds[1])
         if saved is not None:
             offset, arrays = saved
             self.engine.restore(arrays)
             self.inbox.next = self.inbox.safe = offset
             log.info("shard %d continues at offset %d", number, offset)
+        if lost := self.inbox.begin(bounds[0]):
+            log.error("shard %d: %d messages left the log before they were scored; raise its retention", number, lost)
         self._poison_file = self.folder / "poison.json"
         poison = json.loads(self._poison_file.read_text()) if self._poison_file.exists() else {}
         self.skip: set[int] = set(poison.get("skip", []))
@@ -87,8 +90,9 @@ class Shard:
 class ScoreAgent:
     """Owns the shards assigned to this worker."""
 
-    def __init__(self, app: Any, site: Site, picture: Picture) -> None:
+    def __init__(self, app: Any, site: Site, picture: Picture, settled: asyncio.Event) -> None:
         self.app = app
+        self.settled = settled
         self.site = site
         self.city = site.city.id
         self.picture = picture
@@ -98,15 +102,10 @@ class ScoreAgent:
 
     # --- partitions -------------------------------------------------------------------------------------------
 
-    def assigned(self, shards: dict[int, int]) -> None:
-        """Take over these shards (number → the log's end); what was read ahead of those held comes again."""
-        for number, end in sorted(shards.items()):
-            held = self.shards.get(number)
-            if held is not None:
-                held.inbox.forget()
-                held.waiting.clear()
-                continue
-            shard = self.shards[number] = Shard(self.site, number, end, Outbox(self.app))
+    def assigned(self, shards: dict[int, tuple[int, int]]) -> None:
+        """Take over these shards (number → the log's first offset and end)."""
+        for number, bounds in sorted(shards.items()):
+            shard = self.shards[number] = Shard(self.site, number, bounds, Outbox(self.app))
             engine = shard.engine
             self.picture.show_shard(number, engine.value, engine.score, engine.time, _counter(engine))
 
@@ -132,11 +131,8 @@ class ScoreAgent:
     async def _loop(self, stream: Any) -> None:
         stream = stream.noack()
         waiting = 0
-        async for event in stream.events():
-            shard = self.shards.get(event.message.partition)
-            if shard is None:
-                continue  # just revoked: its new owner reads it
-            shard.waiting.append(event)
+        async for event in current(self.app, stream, self.settled):
+            self.shards[event.message.partition].waiting.append(event)
             waiting += 1
             if waiting >= TOGETHER or stream.channel.empty():
                 waiting = 0
