@@ -160,7 +160,7 @@ class Log:
         with self._path(start).open("rb") as file:
             file.seek(self.position - start)
             left = start + size - self.position
-            data = file.read(min(limit, left))
+            data = file.read(min(max(limit, HEADER.size), left))
             if len(data) >= HEADER.size:  # at least one record, however long
                 data += file.read(max(0, min(left, HEADER.unpack_from(data)[0] + HEADER.size) - len(data)))
         records, end = [], self.position

@@ -26,6 +26,7 @@ from sensors.gateway import alerts, openapi
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone
 from sensors.gateway.checks import Checks
+from sensors.gateway.following import follow
 from sensors.gateway.gather import Gatherer
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
@@ -70,13 +71,24 @@ def create(settings: Settings, register: Register, clock: Callable[[], float] = 
     picture = Picture(settings.redis.get_secret_value(), settings.city) if settings.redis else None
     access = Access(Tokens(settings.secrets / TOKENS, clock))
 
+    checks = Checks(register, settings.future_tolerance_s * 1000)
+    gatherer = Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000)
+
+    def use(grown: Register) -> None:
+        gatherer.shard = grown.shard  # first: what is checked against the new one must find its shard
+        checks.use(grown)
+
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await outlet.start()
-        publishing = asyncio.create_task(picture.publish(metrics.tallies)) if picture else None
+        aside = [asyncio.create_task(follow(settings.register, use))]
+        if picture:
+            aside.append(asyncio.create_task(picture.publish(metrics.tallies)))
         yield
-        if picture and publishing:
-            publishing.cancel()
+        for task in aside:
+            task.cancel()
+        await asyncio.wait(aside)
+        if picture:
             await picture.close(metrics.tallies)
         await outlet.stop()
 
@@ -87,20 +99,21 @@ def create(settings: Settings, register: Register, clock: Callable[[], float] = 
         lifespan=life,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells what there is to tell
     )
     door = Readings(
         access=access,
         rate=Rate(settings.rate_limit),
         bodies=Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes),
-        checks=Checks(register, settings.future_tolerance_s * 1000),
-        gatherer=Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000),
+        checks=checks,
+        gatherer=gatherer,
         metrics=metrics,
         batch_limit=settings.batch_limit,
         clock=clock,
     )
     app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
     app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
-    _add_health(app, outlet, register, metrics)
+    _add_health(app, outlet, checks, metrics)
     _add_problems(app)
     app.add_middleware(_Timed, metrics=metrics)
     return app
@@ -150,7 +163,7 @@ def _registered(settings: Settings) -> Register:
         time.sleep(WAIT_S)
 
 
-def _add_health(app: FastAPI, outlet: Outlet, register: Register, metrics: Metrics) -> None:
+def _add_health(app: FastAPI, outlet: Outlet, checks: Checks, metrics: Metrics) -> None:
     @app.get("/healthz", tags=["health"], summary="Alive")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
@@ -158,9 +171,9 @@ def _add_health(app: FastAPI, outlet: Outlet, register: Register, metrics: Metri
     @app.get("/readyz", tags=["health"], summary="Ready to take readings; 503 tells why not")
     async def readyz() -> Response:
         reasons = [outlet.trouble] if outlet.trouble else []
-        if not len(register):
+        if not len(checks):
             reasons.append("the register is empty; every reading would be refused")
-        body = {"ready": not reasons, "broker": outlet.open, "datastreams": len(register), "reasons": reasons}
+        body = {"ready": not reasons, "broker": outlet.open, "datastreams": len(checks), "reasons": reasons}
         return Response(msgspec.json.encode(body), 503 if reasons else 200, media_type="application/json")
 
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics")

@@ -36,11 +36,18 @@ class Checks:
     """The rules of the register, and of the clock: nothing later than ``tolerance_ms`` from now."""
 
     def __init__(self, register: Register, tolerance_ms: int) -> None:
+        self._tolerance_ms = tolerance_ms
+        self.use(register)
+
+    def use(self, register: Register) -> None:
+        """Check against this register from now on."""
         self._find = register.index.get
         self._units = register.units
         self._low = register.low
         self._high = register.high
-        self._tolerance_ms = tolerance_ms
+
+    def __len__(self) -> int:
+        return len(self._units)
 
     def check(self, columns: Columns, now_ms: int) -> Checked:
         """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock."""
@@ -59,11 +66,14 @@ class Checks:
     def _failed(self, columns: Columns, datastream: NDArray[np.int32], latest: int) -> dict[int, str]:
         """The rows that fail, each with the first rule it breaks."""
         value, time = columns.value, columns.time
-        with np.errstate(invalid="ignore"):
-            rules: list[tuple[str, NDArray[np.bool_]]] = [
+        low, high = self._low[datastream], self._high[datastream]
+        inside = (value >= low) & (value <= high) & (time <= latest) & (time >= EARLIEST_MS) & (datastream >= 0)
+        rules: list[tuple[str, NDArray[np.bool_]]] = []
+        if not inside.all():  # NaN and infinity are inside nothing
+            rules = [
                 ("unknown-datastream", datastream < 0),
                 ("not-a-number", ~np.isfinite(value)),
-                ("out-of-range", (value < self._low[datastream]) | (value > self._high[datastream])),
+                ("out-of-range", (value < low) | (value > high)),
                 ("future", time > latest),
                 ("past", time < EARLIEST_MS),
             ]
@@ -73,9 +83,8 @@ class Checks:
         rules += [(name, np.abs(degrees) > DEGREES[name]) for name, degrees in sent.items() if degrees is not None]
         failed: dict[int, str] = {}
         for rule, rows in rules:
-            if rows.any():
-                for row in np.flatnonzero(rows).tolist():
-                    failed.setdefault(row, rule)
+            for row in np.flatnonzero(rows).tolist():
+                failed.setdefault(row, rule)
         return failed
 
     def _other_unit(self, units: Sequence[str | None], datastream: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -46,15 +46,16 @@ class _Window:
 class Gatherer:
     """Gathers what comes within ``linger_s`` seconds, or ``WINDOW_ROWS`` readings, and sends it by shard.
 
-    ``shard`` (datastreams,) is the partition of each datastream. A message carries the readings of one source, in the
-    order they came; messages leave in the order of their windows, so the order per datastream is kept.
+    ``shard`` (datastreams,) is the partition of each datastream; it may be replaced by a longer one. A message carries
+    the readings of one source, in the order they came; messages leave in the order of their windows, so the order per
+    datastream is kept.
     """
 
     def __init__(self, outlet: Outlet, city: str, shard: NDArray[np.int16], linger_s: float) -> None:
         self._outlet = outlet
         self._readings = contract.READINGS.of(city)
         self._dead_letters = contract.DEAD_LETTERS.of(city)
-        self._shard = shard
+        self.shard = shard
         self._linger_s = linger_s
         self._window: _Window | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -102,7 +103,7 @@ class Gatherer:
             if len(intake.readings):
                 by_source.setdefault(intake.source, []).append(intake)
         for source, intakes in by_source.items():
-            for shard, rows in split(_join(source, intakes), self._shard):
+            for shard, rows in split(_join(source, intakes), self.shard):
                 yield self._outlet.message(self._readings, shard, [(b"", batch.encode(rows))])
 
     def _letters(self, window: _Window) -> Iterator[Message]:
@@ -126,9 +127,10 @@ def split(readings: batch.Batch, shard: NDArray[np.int16], rows: int = ROWS) -> 
     """The readings by shard, at most ``rows`` in a batch, each datastream's in their order."""
     shards = shard[readings.datastream]
     order = np.argsort(shards, kind="stable")
-    ends = np.cumsum(np.bincount(shards)).tolist()
-    for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        for at in range(start, end, rows):
+    counts = np.bincount(shards)
+    ends = np.cumsum(counts)
+    for number, (count, end) in enumerate(zip(counts.tolist(), ends.tolist(), strict=True)):
+        for at in range(end - count, end, rows):
             yield number, readings.take(order[at : min(at + rows, end)])
 
 
