@@ -6,7 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -32,6 +35,7 @@ from tests.sensors.rig import (
 )
 
 CITY = "outage"
+SENDERS = 6
 
 
 class Broker:
@@ -51,6 +55,18 @@ class Broker:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def fail(self, how: str, for_s: float) -> None:
+        """Be away for a while: killed and started again, or hanging."""
+        assert self.process is not None
+        if how == "kill":
+            self.kill()
+            time.sleep(for_s)
+            self.start()
+        else:
+            self.process.send_signal(signal.SIGSTOP)
+            time.sleep(for_s)
+            self.process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -185,3 +201,42 @@ def _alive(url: str) -> bool:
         return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.parametrize("how", ["kill", "hang"])
+def test_nothing_is_lost_or_overtaken_when_the_broker_fails_under_load(
+    broker_here: Broker, tmp_path: Path, how: str
+) -> None:
+    """Senders that never pause meet a broker that fails twice: all readings are there, in order, few twice."""
+    settings, token = prepared(tmp_path / "data", broker_here.servers, CITY)
+    with served(settings, token) as gateway, ThreadPoolExecutor(SENDERS) as pool:
+        wait_until(lambda: is_open(gateway), "the gateway has found the broker")
+        running = threading.Event()
+        running.set()
+        sent = [pool.submit(send_until_told, gateway, camera, running) for camera in range(SENDERS)]
+        for _ in range(2):
+            time.sleep(0.7)
+            broker_here.fail(how, for_s=3.5)
+            wait_until(lambda: is_open(gateway), "the spool is drained")
+        time.sleep(0.5)
+        running.clear()
+        taken = {camera: one.result(20) for camera, one in enumerate(sent)}
+        found: dict[int, list[float]] = {camera: [] for camera in taken}
+        for camera, _, value in points(gateway.readings()):
+            found[camera].append(value)
+    twice = 0
+    for camera, values in found.items():
+        first = list(dict.fromkeys(values))
+        assert first == [float(value) for value in range(taken[camera])]
+        twice += len(values) - len(first)
+    assert twice <= sum(taken.values()) / 20
+
+
+def send_until_told(gateway: Served, camera: int, running: threading.Event) -> int:
+    """Send 0, 1, 2 … for one camera, each as soon as the one before was answered; how many were."""
+    value = 0
+    while running.is_set():
+        answer = gateway.post([reading(camera, value, NOW_MS + value)])
+        assert answer.status_code == 202
+        value += 1
+    return value
