@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from citybrain.local import kafka as local_kafka
 from citybrain.local import redis as local_redis
 from citybrain.local.environment import environment
+from citybrain.local.ports import free_port
 from citybrain.local.supervisor import Process, Supervisor, at_once
 from config.settings import Settings
 
@@ -49,13 +50,6 @@ def check_machine(settings: Settings) -> None:
         )
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass(slots=True)
 class Stack:
     """Starts and stops the processes of one city; ``settings`` get the addresses of what was started."""
@@ -68,11 +62,7 @@ class Stack:
         data = self.settings.data
         if self.settings.kafka is None:
             port = free_port()
-            folder = data / "broker"
-            folder.mkdir(parents=True, exist_ok=True)
-            await self.supervisor.start(
-                Process("broker", local_kafka.argv(folder, port), ready=_listens("127.0.0.1", port))
-            )
+            await self.supervisor.start(local_kafka.process(data / "broker", port))
             self.settings = self.settings.model_copy(update={"kafka": f"127.0.0.1:{port}"})
         if self.settings.redis is None:
             folder, port = data / "redis", _store_port(data / "redis")
@@ -104,19 +94,9 @@ class Stack:
 
     def variables(self) -> dict[str, str]:
         """The environment that gives a child the same settings."""
-        s = self.settings
-        more = {
-            "CITYBRAIN_CITY": s.city,
-            "CITYBRAIN_DATA": str(s.data.resolve()),
-            "CITYBRAIN_HOST": s.host,
-            "CITYBRAIN_GATEWAY_PORT": str(s.gateway_port),
-            "CITYBRAIN_WALL_PORT": str(s.wall_port),
-        }
-        if s.kafka is not None:
-            more["CITYBRAIN_KAFKA"] = s.kafka
-        if s.redis is not None:
-            more["CITYBRAIN_REDIS"] = s.redis.get_secret_value()
-        return environment(more)
+        chosen = self.settings.model_copy(update={"data": self.settings.data.resolve()}).model_dump()
+        plain = {n: v.get_secret_value() if isinstance(v, SecretStr) else v for n, v in chosen.items()}
+        return environment({f"CITYBRAIN_{n.upper()}": str(value) for n, value in plain.items() if value is not None})
 
 
 def _store_port(folder: Path) -> int:
@@ -126,18 +106,6 @@ def _store_port(folder: Path) -> int:
     except ValueError:
         return free_port()
     return 0
-
-
-def _listens(host: str, port: int) -> Callable[[], Awaitable[bool]]:
-    async def ready() -> bool:
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    return ready
 
 
 def _answers(url: str) -> Callable[[], Awaitable[bool]]:
