@@ -141,7 +141,8 @@ def too_large(size: int, limit: int) -> Problem:
         field="body",
         value=size,
         limit=limit,
-        remedy="send the readings in several requests",
+        remedy="send it in several requests",
+        headers={"connection": "close"},  # what is still coming need not be read
     )
 
 

@@ -134,7 +134,9 @@ def split(readings: batch.Batch, shard: NDArray[np.int16], rows: int = ROWS) -> 
             yield number, readings.take(order[at : min(at + rows, end)])
 
 
-def packs(records: Iterable[tuple[bytes, bytes]], limit: int = RECORD_BYTES) -> Iterator[list[tuple[bytes, bytes]]]:
+def packs(
+    records: Iterable[tuple[bytes, bytes]], limit: int = RECORD_BYTES // 2
+) -> Iterator[list[tuple[bytes, bytes]]]:
     """The records in groups that fit into one record batch of ``limit`` bytes."""
     pack: list[tuple[bytes, bytes]] = []
     size = OVERHEAD

@@ -27,7 +27,7 @@ from typing import cast
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed, UnknownTopicOrPartitionError
 
 from sensors.segments import Record
 from sensors.spool import Spool, SpoolFailed, SpoolFull
@@ -176,8 +176,8 @@ class Outlet:
             for message in parcel.messages:
                 try:
                     future = await _send(producer, message)
-                except (KafkaError, AssertionError) as error:  # aiokafka asserts that the partition exists
-                    self._fail(f"{message.topic}[{message.partition}]: {error!r}")
+                except KafkaError as error:
+                    self._fail(repr(error))
                     return
                 parcel.sent.append(future)
                 future.add_done_callback(partial(self._settle, parcel))
@@ -260,9 +260,10 @@ class Outlet:
             try:
                 producer = await self._connected()
                 await self._drain(producer)
-            except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+            except Exception as error:  # whatever it is, the next try may do better; without one nothing is drained
                 if told != (told := repr(error)):
-                    log.warning("the broker at %s: %s; trying again", self._servers, told)
+                    expected = isinstance(error, KafkaError | OSError)  # TimeoutError is one
+                    log.warning("the broker at %s: %s; trying again", self._servers, told, exc_info=not expected)
                 await self._drop_producer()
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -319,17 +320,27 @@ class Outlet:
 
 
 async def _send(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
-    """Hand the message to the producer; the future is its confirmation."""
+    """Hand the message to the producer; the future is its confirmation. Raises ``KafkaError``."""
+    try:
+        future = await _handed(producer, message)
+    except AssertionError as error:  # so aiokafka says that the partition does not exist
+        missing = f"{message.topic} has no partition {message.partition}; make as many as the register has shards"
+        raise UnknownTopicOrPartitionError(missing) from error
+    future.add_done_callback(_seen)
+    return future
+
+
+async def _handed(producer: AIOKafkaProducer, message: Message) -> asyncio.Future[object]:
     if len(message.records) == 1:
         key, value = message.records[0]
-        future = await producer.send(message.topic, value, key or None, message.partition)
+        sent = await producer.send(message.topic, value, key or None, message.partition)
     else:
         batch = producer.create_batch()
         for key, value in message.records:
-            batch.append(timestamp=None, key=key or None, value=value)
-        future = await producer.send_batch(batch, message.topic, partition=message.partition)
-    future.add_done_callback(_seen)
-    return cast("asyncio.Future[object]", future)
+            if batch.append(timestamp=None, key=key or None, value=value) is None:
+                raise MessageSizeTooLargeError(f"{len(message.records)} records for {message.topic}")
+        sent = await producer.send_batch(batch, message.topic, partition=message.partition)
+    return cast("asyncio.Future[object]", sent)
 
 
 def _seen(future: asyncio.Future[object]) -> None:

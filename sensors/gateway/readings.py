@@ -129,7 +129,7 @@ async def _answer(send: Send, status: int, content: bytes, more: dict[str, str],
     headers = [(b"content-length", b"%d" % len(content))]
     headers.append((b"content-type", b"application/json" if status < 400 else TYPE.encode()))
     headers.extend((name.encode(), value.encode("latin-1", "replace")) for name, value in more.items())
-    if unread:
+    if unread and "connection" not in more:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": unread})

@@ -139,6 +139,11 @@ def test_health_and_metrics_need_no_token(gateway: Served) -> None:
     metrics = pages["/metrics"].text
     assert 'citybrain_readings_rejected_total{reason="out-of-range",source="gate-7"}' in metrics
     assert 'citybrain_request_seconds_count{route="/v1/readings"}' in metrics
+    gateway.http.get("/v1/alerts/a-17")
+    gateway.http.get("/v1/nothing-17")
+    routes = set(re.findall(r'route="([^"]*)"', gateway.http.get("/metrics").text))
+    assert {"/v1/readings", "/v1/alerts/{id}", "other"} <= routes
+    assert not [route for route in routes if "17" in route]
     named = set(re.findall(r"^# TYPE (citybrain_\w+) ", metrics, re.MULTILINE))
     assert {name for name in named if not name.endswith("_created")} <= set(METRICS)
 
