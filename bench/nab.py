@@ -136,6 +136,14 @@ def _stairs(
     return score[order], np.diff(best)
 
 
+def at(scores: Mapping[str, NDArray[np.float64]], files: list[Series], threshold: float) -> float:
+    """The normalised standard score of the files at one threshold."""
+    hit, _, miss = PROFILES["standard"]
+    windows = sum(int((worth(series)[1] == number).any()) for series in files for number in range(len(series.windows)))
+    points = sum(raw(series, scores[series.name], threshold) for series in files)
+    return 100.0 * (points + miss * windows) / ((hit + miss) * windows)
+
+
 def run(detector: Callable[[Series], NDArray[np.float64]], files: list[Series]) -> dict[str, NDArray[np.float64]]:
     """The detector's scores of every file."""
     return {series.name: detector(series) for series in files}

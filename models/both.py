@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -36,6 +39,28 @@ def _choose(condition: Number, yes: Number, no: Number) -> Callable[[Number, Num
 def compiled(function: F) -> F:
     """``function`` as machine code, kept on disk where numba finds a folder that it can write (NUMBA_CACHE_DIR)."""
     try:
-        return cast(F, njit(cache=True, error_model="numpy")(function))
+        made = njit(cache=True, error_model="numpy")(function)
     except RuntimeError:  # no such folder: compile at each start
         return cast(F, njit(error_model="numpy")(function))
+    # numba looks at the function's own file alone; what it calls lies in others too
+    made._cache._cache_file._source_stamp = _stamp(function)  # type: ignore[attr-defined]  # has no public name
+    return cast(F, made)
+
+
+def _stamp(function: Callable[..., Any]) -> str:
+    """A digest of every file of this package that ``function`` builds on."""
+    package = __name__.partition(".")[0]
+    names, todo = set(), [function.__module__]
+    while todo:
+        name = todo.pop()
+        if name in names or name not in sys.modules or name.partition(".")[0] != package:
+            continue
+        names.add(name)
+        todo += [getattr(thing, "__module__", None) or thing.__name__ for thing in _named(vars(sys.modules[name]))]
+    files = sorted(str(sys.modules[name].__file__) for name in names)
+    return hashlib.blake2b(b"".join(Path(file).read_bytes() for file in files), digest_size=16).hexdigest()
+
+
+def _named(scope: dict[str, Any]) -> list[Any]:
+    """The functions, classes and modules of a module's scope."""
+    return [thing for thing in scope.values() if hasattr(thing, "__name__") and not isinstance(thing, str)]

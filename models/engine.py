@@ -280,7 +280,8 @@ class Engine:
             prefix = f"{group.pack}/{group.property}/"
             mine = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
             state, size = group.detector.restore(mine), int((self.layout.group == number).sum())
-            if any(len(array) != size for array in state.values()):
+            fresh = group.detector.start(size)
+            if any(array.shape != fresh[name].shape for name, array in state.items()):
                 raise ValueError(
                     f"the saved state of {prefix[:-1]} is not of {size} datastreams; the register has changed"
                 )

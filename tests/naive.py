@@ -288,3 +288,20 @@ class ZoneSums:
     def over(self, start: int) -> bool:
         """Has the watermark passed the tick?"""
         return self.newest is not None and start + self.tick_ms <= self.newest - self.lateness_ms
+
+
+def pooled(scores: Sequence[float], score: float) -> float:
+    """Twin of ``models.pool``: what ``score``, a whole number of steps of 1/20, is worth after those ``scores``."""
+    steps = sorted((int(20 * seen) for seen in scores), reverse=True)
+    total, step = len(steps), round(20 * score)
+
+    def worth(at: int) -> float:
+        return -math.log10(sum(seen >= at for seen in steps) / total)
+
+    known, decade = steps[19], steps[199] if total >= 200 else -1
+    slope = 1.0
+    if 0 <= decade < known:
+        slope = min(max((worth(known) - worth(decade)) / ((known - decade) / 20), 0.5), 4.0)
+    told = worth(step) if step <= known else min(worth(known) + slope * (step - known) / 20, 30.0)
+    trust = total / (total + 200_000.0)
+    return trust * told + (1.0 - trust) * score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ Int64 = NDArray[np.int64]
 Uint8 = NDArray[np.uint8]
 
 State = dict[str, NDArray[Any]]
-"""What a detector remembers: named plain arrays, the first axis is the datastream."""
+"""What a detector remembers: named plain arrays; the first axis is the datastream, but for what all share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,21 @@ class BadParameter(ValueError):
     """A detector or parameter that does not exist or a value out of its limits; the message names the known ones."""
 
 
-def copied(arrays: Mapping[str, NDArray[Any]], like: State, detector: str) -> State:
-    """Own copies of ``arrays``, checked to have the names, types and trailing shapes of ``like``."""
+def copied(arrays: Mapping[str, NDArray[Any]], like: State, detector: str, shared: Collection[str] = ()) -> State:
+    """Own copies of ``arrays``, checked to have the names, types and shapes of ``like``.
+
+    The first axis is free, but the same for all except those that are ``shared`` by the datastreams.
+    """
     if set(arrays) != set(like):
         raise BadState(f"state of {detector} needs the arrays {sorted(like)}, not {sorted(arrays)}; start anew")
     for name, want in like.items():
-        have = arrays[name]
-        if have.dtype != want.dtype or have.shape[1:] != want.shape[1:]:
+        have, first = arrays[name], 0 if name in shared else 1
+        if have.dtype != want.dtype or have.ndim != want.ndim or have.shape[first:] != want.shape[first:]:
             raise BadState(
                 f"array {name} of {detector} is {have.dtype}{have.shape}, these parameters need "
-                f"{want.dtype}(n, …){want.shape[1:]}; start anew or use the parameters it was saved with"
+                f"{want.dtype}{want.shape}; start anew or use the parameters it was saved with"
             )
-    if len({len(array) for array in arrays.values()}) > 1:
-        raise BadState(f"arrays of {detector} are of {[len(a) for a in arrays.values()]} datastreams; all must agree")
+    lengths = {name: len(array) for name, array in arrays.items() if name not in shared}
+    if len(set(lengths.values())) > 1:
+        raise BadState(f"arrays of {detector} differ in datastreams: {lengths}; all must agree")
     return {name: np.array(arrays[name], order="C", copy=True) for name in like}

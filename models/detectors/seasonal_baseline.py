@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models import tails
+from models import pool, tails
 from models.both import Number, choose, compiled, formula
 from models.calendar import DAY_MS, HOLIDAY
 from models.detectors.base import (
@@ -155,7 +155,7 @@ def _update(
 
     sides = (up, up_excess, up_square, up_count, down, down_excess, down_square, down_count)
     new_head = (readings, seen, local, level, spread, *sides, peak)
-    return (score, expected, wide), new_head, (spread0, spread1), (mean0, seen0, mean1, seen1)
+    return (score, expected, wide, fresh), new_head, (spread0, spread1), (mean0, seen0, mean1, seen1)
 
 
 @formula
@@ -184,6 +184,8 @@ def _loop(
     bins: int,
     parents: Int64,
     settings: tuple[float, ...],
+    seen: Float64,
+    worth: Float64,
     out: Float32,
 ) -> None:
     """The readings one after the other; compiled."""
@@ -225,8 +227,14 @@ def _loop(
         c[i], c[j] = new_spreads
         c[a], c[a + 1], c[b], c[b + 1] = new_slots
         last[row] = max(last[row], time_ms[k])
-        score, expected, wide = told
-        out[0, k] = score
+        score, expected, wide, fresh = told
+        step = int(score * pool.STEPS)
+        out[0, k] = worth[step] + (score * pool.STEPS - step) * (worth[step + 1] - worth[step])
+        seen[step] += fresh
+        seen[pool.SIZE] += 1.0
+        if seen[pool.SIZE] == pool.REFRESH:
+            seen[pool.SIZE] = 0.0
+            pool.refresh(seen, worth)
         if head[0] >= ready:
             out[1, k] = _plain(expected, wide, counts)
             out[2, k] = _edge(expected - BAND * wide, counts)
@@ -266,6 +274,8 @@ def _arrays(
     bins: int,
     parents: Int64,
     settings: tuple[float, ...],
+    seen: Float64,
+    worth: Float64,
     out: Float32,
 ) -> None:
     """The same as ``_loop`` with numpy: all first readings at once, then all second ones, and so on."""
@@ -274,29 +284,38 @@ def _arrays(
     block = 2 * len(parents) + 2
     out[:, ~np.isfinite(value)] = np.nan
     finite = np.flatnonzero(np.isfinite(value))
-    for part in _rounds(rows[finite]):
-        k = finite[part]
-        row = rows[k]
-        node, share, slot, following = _place(local_ms[k], day_kind[k].astype(np.int64), week, bins, bin_ms)
-        i, j = BLOCKS + node * block, BLOCKS + (node + 1) % bins * block
-        a, b = i + 2 * slot, j + 2 * following
-        p, q = i + 2 * parents[slot], j + 2 * parents[following]
-        i, j = i + block - 2, j + block - 2
-        gap = np.where(last[row] == NEVER, -1.0, np.maximum((time_ms[k] - last[row]) / bin_ms, 0.0))
-        head = tuple(cells[row, h].astype(np.float64) for h in range(HEAD))
-        slots = tuple(cells[row, h].astype(np.float64) for h in (a, a + 1, p, p + 1, b, b + 1, q, q + 1))
-        spreads = (cells[row, i].astype(np.float64), cells[row, j].astype(np.float64))
-        told, new_head, new_spreads, new_slots = _update(value[k], gap, share, head, spreads, slots, settings)
-        columns = (*range(HEAD), i, j, a, a + 1, b, b + 1)
-        for column, new in zip(columns, (*new_head, *new_spreads, *new_slots), strict=True):
-            cells[row, column] = new
-        last[row] = np.maximum(last[row], time_ms[k])
-        score, expected, wide = told
-        known = np.where(head[0] >= ready, 1.0, np.nan)
-        out[0, k] = score
-        out[1, k] = known * _plain(expected, wide, counts)
-        out[2, k] = known * _edge(expected - BAND * wide, counts)
-        out[3, k] = known * _edge(expected + BAND * wide, counts)
+    while len(finite):
+        left = int(pool.REFRESH - seen[pool.SIZE])
+        now, finite = finite[:left], finite[left:]
+        for part in _rounds(rows[now]):
+            k = now[part]
+            row = rows[k]
+            node, share, slot, following = _place(local_ms[k], day_kind[k].astype(np.int64), week, bins, bin_ms)
+            i, j = BLOCKS + node * block, BLOCKS + (node + 1) % bins * block
+            a, b = i + 2 * slot, j + 2 * following
+            p, q = i + 2 * parents[slot], j + 2 * parents[following]
+            i, j = i + block - 2, j + block - 2
+            gap = np.where(last[row] == NEVER, -1.0, np.maximum((time_ms[k] - last[row]) / bin_ms, 0.0))
+            head = tuple(cells[row, h].astype(np.float64) for h in range(HEAD))
+            slots = tuple(cells[row, h].astype(np.float64) for h in (a, a + 1, p, p + 1, b, b + 1, q, q + 1))
+            spreads = (cells[row, i].astype(np.float64), cells[row, j].astype(np.float64))
+            told, new_head, new_spreads, new_slots = _update(value[k], gap, share, head, spreads, slots, settings)
+            columns = (*range(HEAD), i, j, a, a + 1, b, b + 1)
+            for column, new in zip(columns, (*new_head, *new_spreads, *new_slots), strict=True):
+                cells[row, column] = new
+            last[row] = np.maximum(last[row], time_ms[k])
+            score, expected, wide, fresh = told
+            step = (score * pool.STEPS).astype(np.int64)
+            known = np.where(head[0] >= ready, 1.0, np.nan)
+            out[0, k] = worth[step] + (score * pool.STEPS - step) * (worth[step + 1] - worth[step])
+            np.add.at(seen, step, fresh)
+            out[1, k] = known * _plain(expected, wide, counts)
+            out[2, k] = known * _edge(expected - BAND * wide, counts)
+            out[3, k] = known * _edge(expected + BAND * wide, counts)
+        seen[pool.SIZE] += len(now)
+        if seen[pool.SIZE] == pool.REFRESH:
+            seen[pool.SIZE] = 0.0
+            pool.refresh(seen, worth)
 
 
 @dataclass(frozen=True)
@@ -312,8 +331,9 @@ class SeasonalBaseline:
     sibling kind's and, while that is unseen too, to a fast local level, with the weight ``shrink`` visits:
     a datastream without a past is judged against its own last minutes. The residual over its robust spread (mean
     absolute deviation by time of day, drawn to the overall one) gives z, and z gives the score by the datastream's own
-    tails (models/tails.py). What is learned is clipped at 3 deviations, so that an incident does not teach itself.
-    Learning goes by time, not by readings: 720 readings of an hour move a point as far as one hourly reading.
+    tails (models/tails.py) and then by what such a score is worth among all datastreams (models/pool.py). What is
+    learned is clipped at 3 deviations, so that an incident does not teach itself. Learning goes by time, not by
+    readings: 720 readings of an hour move a point as far as one hourly reading.
 
     Parameters: ``bins`` points a day (24 suits hourly data and cameras alike); ``season`` day or week; ``counts``
     whether values are counts; ``shrink`` visits the prior is worth; ``visits`` after which older days fade; ``drift``
@@ -357,10 +377,11 @@ class SeasonalBaseline:
         return np.array(DAY_PARENT if self.season == "day" else WEEK_PARENT, np.int64)
 
     def start(self, n: int) -> State:
-        """``cells`` (n, width) float32 and ``last`` (n,) int64, the time of the last reading in ms."""
+        """``cells`` (n, width) float32, ``last`` (n,) int64, the time of the last reading in ms; the pool all share."""
         cells = np.zeros((n, BLOCKS + int(self.bins) * (2 * len(self._parents) + 2)), np.float32)
         cells[:, UP : UP + 3] = cells[:, DOWN : DOWN + 3] = (tails.THRESHOLD, tails.EXCESS, tails.SQUARE)
-        return {"cells": cells, "last": np.full(n, NEVER, np.int64)}
+        last = np.full(n, NEVER, np.int64)
+        return {"cells": cells, "last": last, "seen": pool.counts(), "worth": pool.table()}
 
     def step(
         self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
@@ -373,8 +394,9 @@ class SeasonalBaseline:
         out = np.empty((4, len(rows)), np.float32)
         run = _compiled() if self.compiled else _arrays
         week = self.season == "week"
-        cells, last = state["cells"], state["last"]
-        run(cells, last, rows, time_ms, value, day_kind, local_ms, week, int(self.bins), self._parents, settings, out)
+        columns = (rows, time_ms, value, day_kind, local_ms)
+        shared = (state["seen"], state["worth"])
+        run(state["cells"], state["last"], *columns, week, int(self.bins), self._parents, settings, *shared, out)
         return state, Scores(*out)
 
     def snapshot(self, state: State) -> State:
@@ -383,4 +405,4 @@ class SeasonalBaseline:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> State:
         """The state in ``arrays``; raises ``BadState``."""
-        return copied(arrays, self.start(0), self.name)
+        return copied(arrays, self.start(0), self.name, ("seen", "worth"))
