@@ -113,11 +113,14 @@ def build() -> str:
 
 
 def policy(pages: Dash) -> str:
-    """The Content-Security-Policy: nothing from other hosts, no inline script but Dash's own one line."""
+    """The Content-Security-Policy: nothing from other hosts, no inline script but Dash's own one line.
+
+    Dash's own components bring their styles as inline style elements, which is why those are let through.
+    """
     scripts = " ".join(pages.csp_hashes())
     return (
-        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 
 
@@ -134,6 +137,7 @@ def _pages(server: FastAPI, titles: dict[Language, str]) -> Dash:
         suppress_callback_exceptions=True,
         add_log_handler=False,
     )
+    pages.backend.websocket_capability = False  # the guard refuses web sockets; browsers need not try
     pages.layout = html.Div([dcc.Location(id="address", refresh=False), html.Div(id="scene")])
 
     @pages.callback(Output("scene", "children"), Input("address", "pathname"))

@@ -127,6 +127,7 @@ class Guard:
             answer = refusal(session, path, scope)
         if answer is None:
             scope["session"] = session
+            scope["still"] = lambda: self._sessions.read(cookies(headers).get(COOKIE), time.time()) is not None
             await self._app(scope, receive, send)
         else:
             await answer(scope, receive, send)

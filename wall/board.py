@@ -81,7 +81,7 @@ class Board:
         body: Row = {}
         moved = self._levels(limit)
         if moved:
-            body["levels"] = moved
+            body["levels"] = {**moved, "held": self.held}
         for name, section in self.sections.items():
             diff = section.diff()
             if diff:

@@ -1,9 +1,10 @@
 """Heat levels: how busy each datastream is, in 16 steps, and the few bytes that tell a browser what moved.
 
 The scale of a property runs from ``floor`` to ``busy``, the 99th percentile of its readings in the city since the
-wall started; it grows, it never shrinks. A level is the square root of the share of that range, times 15: a
-count's noise grows with its square root, so one step means about the same everywhere. Level 15 therefore says
-"among the busiest one per cent of its kind today"; it says nothing of danger, which is what alerts are for.
+wall started; it grows, it never shrinks. A level is the square root of the share of that range, times 15 (a little
+straightened near zero): a count's noise grows with its square root, so one step means about the same everywhere.
+Level 15 therefore says "among the busiest one per cent of its kind today"; it says nothing of danger, which is what
+alerts are for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 TOP = 15
 NONE = 255  # no reading, or one too old to show: drawn grey
-HYSTERESIS = 0.85  # levels; a reading must leave its level's middle by this much before the level moves
+HYSTERESIS = 1.5  # levels, a tenth of the scale: smaller moves are not told
+
+BEND = 0.01  # below this share the root is nearly straight, else one person more would be two levels on an empty street
 
 Uint8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -54,7 +57,8 @@ class Scale:
         """(datastreams,) where each value lies between 0 and 15; NaN stays NaN."""
         floor, span = self.floor[kind], (self.busy - self.floor)[kind]
         share = np.clip((value - floor) / span, 0.0, 1.0)
-        return (TOP * np.sqrt(share)).astype(np.float32)
+        root = (np.sqrt(share + BEND) - BEND**0.5) / ((1 + BEND) ** 0.5 - BEND**0.5)
+        return np.asarray(TOP * root, np.float32)
 
 
 def unknown(properties: int) -> Scale:

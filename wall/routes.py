@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ from wall.login import spoken
 from wall.words import catalogue
 
 NEARBY = 8  # datastreams named beside an alert
+RECHECK_S = 2.0
 RETRY_MS = 1000  # how soon a browser calls again after the stream broke
 JSON = "application/json"
 
@@ -73,13 +74,20 @@ class Routes:
     async def stream(self, request: Request) -> Response:
         """Server-sent events: a snapshot, then deltas and heartbeats, for as long as the browser stays."""
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._frames(), media_type="text/event-stream", headers=headers)
+        frames = self._frames(request.scope["still"])
+        return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
-    async def _frames(self) -> AsyncIterator[bytes]:
+    async def _frames(self, still: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """The frames of a new viewer, for as long as its session is ``still`` good: one that was revoked sees no more."""
         viewer = self._hub.join()
+        asked = time.monotonic()
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             async for data in viewer.frames():
+                if time.monotonic() - asked > RECHECK_S:
+                    if not still():
+                        return
+                    asked = time.monotonic()
                 yield data
         finally:
             self._hub.leave(viewer)

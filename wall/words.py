@@ -40,7 +40,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state.stale": ("数据已停止更新 {age}", "No new data for {age}"),
     "state.store": ("实时画面存储不可用，显示最后已知状态", "The live picture is away; this is its last known state"),
     "state.disconnected": ("与服务器的连接已断开，正在重连…", "Connection to the server lost; reconnecting…"),
-    "state.error": ("页面出错：{error}", "This page failed: {error}"),
+    "state.failed": ("此面板出错：{error}", "This panel failed: {error}"),
     "badge.stale": ("数据陈旧", "Stale"),
     "badge.disconnected": ("已断开", "Offline"),
     # panels
@@ -117,7 +117,6 @@ WORDS: dict[str, tuple[str, str]] = {
     # desk
     "desk.open": ("待处置", "To do"),
     "desk.all": ("全部", "All"),
-    "desk.ack": ("确认", "Acknowledge"),
     "desk.ack.key": ("确认 (A)", "Acknowledge (A)"),
     "desk.comment": ("备注（可选）", "Comment (optional)"),
     "desk.pending": ("正在提交…", "Sending…"),

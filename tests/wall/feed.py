@@ -60,8 +60,8 @@ def register(city: City, cameras: int, seed: int = 1) -> Register:
     rng = np.random.default_rng(seed)
     frames = [
         _assets(city, rng, cameras, "camera", "people", "1", 5.0, ("Camera", "摄像机")),
-        _assets(city, rng, max(cameras // 150, 4), "gate", "visitors", "1", 60.0, ("Gate", "闸机")),
-        _assets(city, rng, max(cameras // 135, 4), "gauge", "water_level", "m", 60.0, ("Gauge", "积水点")),
+        _assets(city, rng, max(cameras // 150, 20), "gate", "visitors", "1", 60.0, ("Gate", "闸机")),
+        _assets(city, rng, max(cameras // 135, 20), "gauge", "water_level", "m", 60.0, ("Gauge", "积水点")),
     ]
     table = pl.concat(frames).sort("shard", maintain_order=True)
     return Register(table.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()))
@@ -72,7 +72,7 @@ def _assets(
 ) -> pl.DataFrame:
     share = np.array([z.area_m2**0.5 / (1 + 4 * _far(city, (z.lon, z.lat))) for z in city.districts])
     each = np.maximum((count * share / share.sum()).astype(int), 1)
-    each[0] += count - each.sum()
+    each[each.argmax()] += count - each.sum()
     rows = [
         _scattered(rng, zone, n, row % SHARDS) for row, (zone, n) in enumerate(zip(city.districts, each, strict=True))
     ]
@@ -197,14 +197,14 @@ class Feed:
     def write_past(self, hours: float = 18.0, points: int = 300) -> None:
         """A past for the trends: two humps a day, as crowds have."""
         now = time.time()
-        total = float(self.base[~self.gauge].sum())
+        kinds = {name: (self.register.frame["property"] == name).to_numpy() for name in ("people", "visitors")}
+        usual = {name: float(self.base[mask].sum()) for name, mask in kinds.items()}
         for k in range(points):
-            at = now - hours * 3600 * (1 - k / points)
-            day = 0.75 + 0.2 * math.sin(at / 86400 * 2 * math.pi * 2) + 0.05 * math.sin(at / 3000)
-            people = total * day * (1 + 0.01 * self.rng.normal())
-            self.write_history(
-                int(at * 1000), {"people": [people, total * day], "visitors": [people / 40, total * day / 42]}
-            )
+            ago = hours * 3600 * (1 - k / points)
+            day = 0.8 + 0.2 * math.cos(ago / 43_200 * 2 * math.pi)  # as many as now twelve hours ago
+            noise = 1 + 0.02 * self.rng.normal() + 0.03 * math.sin(ago / 2500)
+            totals = {name: [total * day * noise, total * day] for name, total in usual.items()}
+            self.write_history(int((now - ago) * 1000), totals)
 
     def write_sources(self, mood: Mood) -> None:
         """The gateways, the last ones late or down."""
@@ -318,7 +318,8 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=95_000)
     parser.add_argument("--still", action="store_true", help="write once and stop, so that the wall goes stale")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     city = cities.load("chengdu")
     with Stage(given.folder, register(city, given.cameras), city, port=given.port) as stage:
         mood = MOODS[given.mood]

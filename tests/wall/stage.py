@@ -16,6 +16,7 @@ import httpx
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from redis import Redis
+from redis.exceptions import RedisError
 
 from citybrain.local import kafka, ports
 from citybrain.local import redis as store
@@ -24,7 +25,7 @@ from config.city import City
 from config.register import Register
 from config.settings import Settings
 from models import alarm
-from models.values import Command, from_json, to_json
+from models.values import Alert, Command, from_json, to_json
 from tests.wall.feed import Feed
 from wall.accounts import add_display, add_user
 
@@ -77,6 +78,13 @@ class Stage:
         """A new display token."""
         return add_display(self.settings.secrets / "displays.json", "wall-1")
 
+    def held(self, alert: Alert, by: str) -> Alert:
+        """The alert as ``by`` has acknowledged it."""
+        now = int(time.time() * 1000)
+        return alarm.obey(
+            alert, Command(id=f"held-{alert.id}", alert=alert.id, action="acknowledge", by=by, at=now), now
+        )
+
     # --- processes ---
 
     def start_store(self) -> None:
@@ -84,11 +92,19 @@ class Stage:
         folder = self.folder / "redis"
         folder.mkdir(parents=True, exist_ok=True)
         self._store = subprocess.Popen(store.argv(folder, self.redis_port), stdout=subprocess.DEVNULL)
-        _until(lambda: asyncio.run(store.answers(store.url(folder, self.redis_port))), "the store answers")
+        until(lambda: answers(store.url(folder, self.redis_port)), "the store answers")
 
     def stop_store(self) -> None:
         """End the store."""
         _end(self._store)
+
+    def start_broker(self) -> None:
+        """Run the broker."""
+        self._broker = kafka.start(self.folder / "kafka", self.kafka_port, auto_create=True)
+
+    def stop_broker(self) -> None:
+        """End the broker."""
+        kafka.stop(self._broker)
 
     def start_wall(self) -> None:
         """Run the wall and wait until it answers."""
@@ -101,7 +117,7 @@ class Stage:
             "CITYBRAIN_WALL_PORT": str(self.port),
         }
         self._wall = subprocess.Popen([sys.executable, "-c", LAUNCH], env={**os.environ, **given})
-        _until(lambda: httpx.get(f"{self.url}/healthz").status_code == 200, "the wall is healthy")
+        until(lambda: httpx.get(f"{self.url}/healthz").status_code == 200, "the wall is healthy")
 
     def kill_wall(self) -> None:
         """Kill the wall without a word, as a crash does."""
@@ -115,7 +131,10 @@ class Stage:
 
     def _start(self) -> None:
         self.redis_port = ports.free_port()
-        self.kafka = self._stack.enter_context(kafka.running_broker(self.folder / "kafka", auto_create=True))
+        self.kafka_port = ports.free_port()
+        self.kafka = f"127.0.0.1:{self.kafka_port}"
+        self.start_broker()
+        self._stack.callback(self.stop_broker)
         self.start_store()
         self._stack.callback(self.stop_store)
         settings = self.settings
@@ -174,7 +193,16 @@ class Answering:
         redis.publish(contract.changes(city), msgspec.json.encode({"what": "answer", "command": command.id}))
 
 
-def _until(true: object, what: str) -> None:
+def answers(url: str) -> bool:
+    """Whether a store is there; in a thread that may run an event loop of its own."""
+    with Redis.from_url(url) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
+
+
+def until(true: object, what: str) -> None:
     end = time.monotonic() + READY_S
     while time.monotonic() < end:
         try:

@@ -2,6 +2,7 @@
 import { Format } from "./format.mjs";
 import { State } from "./state.mjs";
 import { Stream } from "./stream.mjs";
+import { panelFailed } from "./panel.mjs";
 import { CityMap } from "./map.mjs";
 import { Detail } from "./parts/detail.mjs";
 import { Head } from "./parts/head.mjs";
@@ -42,7 +43,7 @@ export class App {
     this.points = boot.bin;
     await document.fonts.ready;
     for (const element of this.scene.querySelectorAll("[data-part]")) this.parts.push(new PARTS[element.dataset.part](element, this));
-    this.stream = new Stream("/stream", (event, body, size) => this.#hear(event, body, size), () => this.#lost());
+    this.stream = new Stream("/stream", (event, body, size) => this.#hear(event, body, size), () => this.#lost(), () => this.#checkBuild());
     setInterval(() => this.#second(), 1000);
     this.#second();
   }
@@ -101,7 +102,7 @@ export class App {
         part.update(changed);
       } catch (error) { // one part that fails must not take the others with it, and must be seen
         console.error(error);
-        part.element.dataset.failed = String(error);
+        panelFailed(part.element, this, error);
       }
     }
   }
@@ -136,7 +137,7 @@ export class App {
     this.tell(new Set(["health"]));
   }
 
-  // After a reconnection: another build answers, or the session is over.
+  // After a reconnection, or when the stream is refused: another build answers, or the session is over.
   async #checkBuild() {
     try {
       const answer = await fetch("/session");

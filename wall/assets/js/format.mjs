@@ -6,6 +6,7 @@ export class Format {
     this.words = words;
     const locale = lang === "zh" ? "zh-CN" : "en-GB";
     this.plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
+    this.compact = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 2 });
     this.fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
     const time = (options) => new Intl.DateTimeFormat(locale, { timeZone: timezone, hourCycle: "h23", ...options });
     this.clockOf = time({ hour: "2-digit", minute: "2-digit", second: "2-digit" });

@@ -10,3 +10,10 @@ export function panelState(element, app, empty) {
   if (note && state === "loading") note.textContent = app.format.t(app.state.seq < 0 ? "state.loading" : "state.waiting");
   return state;
 }
+
+// A part that cannot draw says so in its place; the next update that succeeds takes the word back.
+export function panelFailed(element, app, error) {
+  element.dataset.state = "failed";
+  const note = element.querySelector(":scope > .note");
+  if (note) note.textContent = app.format.t("state.failed", { error: String(error) });
+}

@@ -4,11 +4,13 @@ const SILENT_MS = 6000; // three heartbeats: the connection is dead though nobod
 const AGAIN_MS = 800;
 
 export class Stream {
-  // `hear(event, body)` gets "snapshot", "delta" and "beat"; `lost()` is called when the connection breaks.
-  constructor(url, hear, lost) {
+  // `hear(event, body)` gets "snapshot", "delta" and "beat"; `lost()` is called when the connection breaks, and
+  // `refused()` when the server answers but not with a stream.
+  constructor(url, hear, lost, refused) {
     this.url = url;
     this.hear = hear;
     this.lost = lost;
+    this.refused = refused;
     this.last = performance.now();
     this.open();
     this.watch = setInterval(() => this.#look(), 500);
@@ -43,6 +45,7 @@ export class Stream {
     const silent = now - Math.max(this.last, this.began) > SILENT_MS;
     const closed = this.source.readyState === EventSource.CLOSED && now - this.began > AGAIN_MS;
     if (silent) this.#broken();
+    if (closed) this.refused();
     if (silent || closed) this.open();
   }
 }

@@ -42,7 +42,7 @@ class Lines {
     this.#stroke(zones.filter((zone) => zone.kind === "district"), view.small ? "#33414f" : "#4a5c6d", thin);
     if (!view.small) {
       const drawn = zones.filter((zone) => zone.kind !== "district" && zone.rings[0].length);
-      this.#stroke(drawn, "#62a9c0aa", thin);
+      this.#stroke(drawn, "#62a9c070", thin);
     }
     if (view.frame) {
       const [west, north, east, south] = view.frame;

@@ -74,7 +74,8 @@ export class Signs {
     const { view, signs } = this, taken = [], out = [];
     const keep = [...signs.filter(({ alert }) => alert.level < 3).map(({ box }) => box), ...this.#furniture()];
     const wanted = signs.filter(({ id, alert }) => id === view.app.chosen || alert.level === 1 || (alert.level === 2 && waiting(alert)));
-    for (const sign of wanted.slice(0, LABELS)) {
+    for (const sign of wanted.filter((sign) => this.#worthALabel(sign)).slice(0, LABELS)) {
+      if (out.some((label) => sameSpot(label.sign, sign))) continue; // the graver one there has said where
       const label = this.#measure(sign);
       const found = this.#spot(sign, label, keep, taken);
       if (!found) continue;
@@ -82,6 +83,14 @@ export class Signs {
       out.push({ ...label, ...found, sign });
     }
     return out;
+  }
+
+  // On a wall with two maps the inner one names what lies inside its frame.
+  #worthALabel({ x, y }) {
+    const { view } = this;
+    if (!view.frame) return true;
+    const [west, north, east, south] = view.frame;
+    return x < view.x(west) || x > view.x(east) || y < view.y(north) || y > view.y(south);
   }
 
   // The title, legend and inset that lie over the map, in this canvas's pixels.
@@ -151,6 +160,10 @@ export class Signs {
     context.font = `400 ${small}px ${family}`;
     context.fillText(under, x + view.rem * 0.95, y + view.rem * 0.75 + big);
   }
+}
+
+function sameSpot(a, b) {
+  return a !== b && Math.hypot(a.x - b.x, a.y - b.y) < a.size / 2;
 }
 
 function clip(context, text, width) {

@@ -44,7 +44,7 @@ export class Detail {
     ];
     if (alert.value !== null) rows.push(["detail.measured", `${f.number(alert.value)} ${unit}`, this.#gauge(alert)]);
     if (alert.expected !== null) rows.push(["detail.expected", `${f.number(alert.expected)} ${unit} ${alert.expected ? `(${f.change(alert.value, alert.expected)})` : ""}`]);
-    if (alert.score !== null) rows.push(["detail.score", f.number(alert.score), el("small", {}, f.t("detail.score.why", { odds: f.plain.format(10 ** Math.min(alert.score, 15)) }))]);
+    if (alert.score !== null) rows.push(["detail.score", f.number(alert.score), el("small", {}, f.t("detail.score.why", { odds: f.compact.format(10 ** Math.min(alert.score, 15)) }))]);
     rows.push(["detail.rule", `${alert.pack} / ${alert.rule}`], ["detail.id", id]);
     const list = el("dl", {}, ...rows.flatMap(([key, text, more]) => [el("dt", {}, f.t(key)), el("dd", {}, text, more)]));
     const kind = [f.t(`severity.${alert.level}`), alert.exercise && f.t("alert.exercise"), alert.kind === "data-quality" && f.t("alert.data-quality")].filter(Boolean).join(" · ");

@@ -1,0 +1,232 @@
+"""The wall in a real browser: pushed, acknowledged by mouse and keys, seen by others, alive again after an outage."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from config import city as cities
+from tests.e2e import desk
+from tests.wall import feed
+from tests.wall.stage import Stage
+from wall.accounts import add_user
+
+pytestmark = [
+    pytest.mark.skipif(desk.CHROMIUM is None, reason="no chromium on this machine; install Debian's package chromium"),
+    pytest.mark.timeout(180),
+]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """The wall on a small Chengdu with a few alerts."""
+    city = cities.load("chengdu")
+    with (
+        tempfile.TemporaryDirectory(prefix="wall-") as name,
+        Stage(Path(name), feed.register(city, cameras=4_000), city) as made,
+    ):
+        made.feed.write_past(points=40)
+        made.feed.populate(feed.MOODS["calm"])
+        made.feed.write_all()
+        made.feed.write_sources(feed.MOODS["calm"])
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with desk.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium: Browser, stage: Stage) -> Iterator[Page]:
+    """A dispatcher's desk; whatever it does, it asks nothing of any other machine."""
+    made = desk.open_page(chromium)
+    errors: list[str] = []
+    made.on("pageerror", lambda error: errors.append(str(error)))
+    desk.login(made, stage.url, "chen", stage.password)
+    yield made
+    assert desk.elsewhere(made) == []
+    assert errors == []
+    made.context.close()
+
+
+def fresh(stage: Stage, level: int = 1) -> str:
+    """A new alert, announced."""
+    alert = stage.feed.make(level, 3)
+    stage.feed.put(alert, announce=True)
+    return alert.id
+
+
+def settle(page: Page, stage: Stage, seconds: float = 1.0) -> None:
+    """Let the city move a little."""
+    for _ in range(int(seconds * 5)):
+        stage.feed.step()
+        page.wait_for_timeout(200)
+
+
+def test_an_alert_appears_within_a_second_without_reload(page: Page, stage: Stage) -> None:
+    """It is pushed: the page was not loaded again and asked for nothing."""
+    page.evaluate("window.mark = 1")
+    started = time.monotonic()
+    key = fresh(stage, level=0)
+    desk.wait_for_alert(page, key, timeout_s=1.0)
+    assert time.monotonic() - started < 1.0
+    assert page.evaluate("window.mark") == 1
+    expect(desk.row(page, key)).to_contain_text("人流严重超常")
+
+
+def test_acknowledged_by_mouse_and_seen_in_a_second_browser(page: Page, stage: Stage, chromium: Browser) -> None:
+    """The other dispatcher sees who holds it, without reload."""
+    other = desk.open_page(chromium)
+    desk.login(other, stage.url, "wang", stage.password)
+    key = fresh(stage)
+    desk.wait_for_alert(page, key)
+    desk.wait_for_alert(other, key)
+    desk.acknowledge_by_mouse(page, key, comment="已派巡逻组")
+    desk.wait_for_state(other, key, "acknowledged", timeout_s=1.0)
+    desk.show_all(other)
+    expect(desk.row(other, key)).to_contain_text("chen")
+    expect(page.locator(".detail .history")).to_contain_text("已派巡逻组")
+    other.context.close()
+
+
+def test_acknowledged_by_keyboard(page: Page, stage: Stage) -> None:
+    """j and k move, a acknowledges; no mouse is needed."""
+    keys = [fresh(stage, level=1) for _ in range(3)]
+    desk.wait_for_alert(page, keys[2])
+    desk.acknowledge_by_keyboard(page, keys[1])
+    desk.wait_for_state(page, keys[1], "acknowledged")
+    alert = stage.feed.read(keys[1])
+    assert alert is not None
+    assert alert.acknowledged_by == "chen"
+
+
+def test_the_second_dispatcher_is_told_who_was_first(page: Page, stage: Stage) -> None:
+    """A conflict names the holder; here the page did not know yet when it asked."""
+    key = fresh(stage)
+    desk.wait_for_alert(page, key)
+    desk.row(page, key).click()
+    held = stage.feed.read(key)
+    assert held is not None
+    stage.feed.put(stage.held(held, "wang"))  # not announced
+    page.click(".detail .act button")
+    desk.expect_said(page, "conflict")
+    expect(page.locator(".detail .said")).to_contain_text("wang")
+
+
+def test_help_opens_and_closes_by_key(page: Page) -> None:
+    """? shows the keys, ? hides them."""
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_hidden()
+
+
+def test_the_language_is_switched_and_remembered(page: Page, stage: Stage) -> None:
+    """The other language is one click away and stays for the next visit."""
+    page.click(".tools a[lang=en]")
+    desk.wait_until_live(page)
+    expect(page.locator(".queue h2")).to_have_text("Alert queue")
+    page.goto(f"{stage.url}/wall")
+    desk.wait_until_live(page)
+    expect(page.locator(".vitals h2")).to_have_text("Vitals")
+    page.goto(f"{stage.url}/desk?lang=zh")
+    desk.wait_until_live(page)
+    expect(page.locator(".queue h2")).to_have_text("告警队列")
+
+
+def test_a_viewer_cannot_acknowledge(stage: Stage, chromium: Browser) -> None:
+    """The button is dead, the key does nothing, and the desk says why."""
+    page = desk.open_page(chromium)
+    desk.login(page, stage.url, "guest", stage.password)
+    key = fresh(stage)
+    desk.wait_for_alert(page, key)
+    desk.row(page, key).click()
+    expect(page.locator(".detail .act button")).to_be_disabled()
+    page.keyboard.press("a")
+    expect(page.locator(".detail .said")).to_have_text("您的角色只能查看")
+    alert = stage.feed.read(key)
+    assert alert is not None
+    assert alert.state == "unacknowledged"
+    page.context.close()
+
+
+def test_the_browser_paints_what_a_fresh_one_would(page: Page, stage: Stage, chromium: Browser) -> None:
+    """After a while of deltas the page's levels equal those of a page that comes now."""
+    settle(page, stage, 4.0)
+    page.wait_for_timeout(1500)
+    other = desk.open_page(chromium)
+    desk.login(other, stage.url, "wang", stage.password)
+    levels = "Array.from(window.citybrain.state.level).join()"
+    assert page.evaluate(levels) == other.evaluate(levels)
+    other.context.close()
+
+
+@pytest.mark.parametrize("size", desk.SIZES.values(), ids=desk.SIZES.keys())
+def test_a_wall_needs_no_login_and_fills_its_screen(
+    stage: Stage, chromium: Browser, size: tuple[int, int], tmp_path: Path
+) -> None:
+    """By its display token alone; nothing scrolls, no panel failed, and its canvases have the screen's own pixels."""
+    page = desk.open_page(chromium, size)
+    page.goto(f"{stage.url}/wall?display={stage.display()}")
+    desk.wait_until_live(page)
+    settle(page, stage, 2.0)
+    assert "display" not in page.url
+    width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert (width, height) == size
+    assert page.locator("[data-state=failed]").count() == 0
+    maps = [it for it in page.locator(".map > .layers > canvas:first-child").all() if it.is_visible()]
+    assert len(maps) == (2 if size[0] / size[1] >= 2.5 else 1)
+    for canvas in maps:
+        drawn, shown = canvas.evaluate("(it) => [it.width, Math.round(it.clientWidth * devicePixelRatio)]")
+        assert drawn == shown
+    assert desk.screenshot(page, tmp_path / "wall.png").stat().st_size > 50_000
+    assert desk.elsewhere(page) == []
+    page.context.close()
+
+
+def test_a_city_that_falls_silent_is_said_to_be_stale(page: Page, stage: Stage) -> None:
+    """After ten seconds without a change the header says so and the panels are greyed, until readings come again."""
+    settle(page, stage, 1.0)
+    expect(page.locator(".head .alarm")).to_be_empty()
+    expect(page.locator(".head .alarm")).to_contain_text("停止更新", timeout=14_000)
+    expect(page.locator(".queue")).to_have_attribute("data-state", "stale")
+    settle(page, stage, 1.0)
+    expect(page.locator(".head .alarm")).to_be_empty()
+    expect(page.locator(".queue")).to_have_attribute("data-state", "ok")
+
+
+def test_a_killed_server_is_said_and_survived(page: Page, stage: Stage) -> None:
+    """The page says that it is alone, comes back within 3 s of the server's return, and goes on without reload."""
+    page.evaluate("window.mark = 1")
+    stage.kill_wall()
+    expect(page.locator(".head .alarm")).to_contain_text("已断开", timeout=3_000)
+    page.wait_for_timeout(4_000)  # longer than one attempt
+    stage.start_wall()
+    desk.until(page, "() => window.citybrain.connected", timeout_s=3.0)
+    key = fresh(stage)
+    desk.wait_for_alert(page, key, timeout_s=2.0)
+    assert page.evaluate("window.mark") == 1
+
+
+def test_a_lost_store_is_said_and_survived(page: Page, stage: Stage) -> None:
+    """The last known state stays on the page, marked, until the store is back."""
+    settle(page, stage, 1.0)
+    stage.stop_store()
+    expect(page.locator(".head .alarm")).to_contain_text("存储不可用", timeout=8_000)
+    stage.start_store()
+    settle(page, stage, 2.0)
+    expect(page.locator(".head .alarm")).to_be_empty(timeout=10_000)
+    desk.wait_for_alert(page, fresh(stage), timeout_s=2.0)
+
+
+def test_a_session_that_ended_leads_to_the_login(page: Page, stage: Stage) -> None:
+    """A dispatcher whose password was changed sees no more of the city and is asked to log in again."""
+    add_user(stage.settings.secrets / "users.json", "chen", "dispatcher", stage.password)
+    page.wait_for_url("**/login**", timeout=8_000)
