@@ -13,8 +13,8 @@ import logging
 import os
 import re
 import time as time_of_day
-import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 from models.batch import Batch, concat
 from models.layout import ShardLayout
 from models.placement import Placement
+from streams.snapshots import BROKEN
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
+_NAME = re.compile(r"p(\d+)-(\d{20})-(\d{20})-(\d+)of(\d+)\.parquet")
 VERSION = {b"citybrain.archive": b"1"}
 READINGS_SCHEMA = pa.schema(
     [
@@ -51,7 +53,12 @@ MESSAGES_SCHEMA = pa.schema(
     ],
     metadata=VERSION,
 )
-_NAME = re.compile(r"p(\d+)-(\d{20})-(\d{20})-(\d+)of(\d+)\.parquet")
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, opened once: opening takes longer than most questions. It leaves the other core alone."""
+    return duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +210,7 @@ class ReadingsWriter:
         if not files:
             return np.zeros(len(ds), np.bool_)
         asked = pa.table({"row": np.arange(len(ds)), "datastream": ds, "at": time})
-        with duckdb.connect() as connection:
+        with _database().cursor() as connection:
             connection.register("asked", asked)
             found = connection.execute(
                 "SELECT DISTINCT asked.row FROM asked JOIN read_parquet($files, hive_partitioning = false) AS old"
@@ -224,14 +231,13 @@ class ReadingsWriter:
     def _recall(self) -> None:
         """Fill ``last`` and ``archived`` from the notes, and from the files that are newer than these."""
         noted = 0
-        with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # then read all files
-            with np.load(self._notes, allow_pickle=False) as notes:
-                if len(notes["last"]) == len(self.last) and int(notes["marks"][0]) <= self.next:
-                    self.last, (noted, self.archived) = notes["last"], notes["marks"].tolist()
+        with contextlib.suppress(*BROKEN), np.load(self._notes, allow_pickle=False) as notes:  # else read all files
+            if len(notes["last"]) == len(self.last) and int(notes["marks"][0]) <= self.next:
+                self.last, (noted, self.archived) = notes["last"].astype(np.int64), notes["marks"].tolist()
         files = [str(file.path) for file in _files(self.folder, self.partition) if file.first >= noted]
         if not files:
             return
-        with duckdb.connect() as connection:
+        with _database().cursor() as connection:
             found = connection.execute(
                 "SELECT datastream, epoch_ms(max(time)) AS last, count(*) AS n"
                 " FROM read_parquet($files, hive_partitioning = false) GROUP BY datastream",

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[np.generic]]
 KEEP = 2
+_NAMES = ".names"  # the array that says which arrays the file has, for a torn directory of a zip can hide one
+# what numpy and zipfile raise on bytes that are no sound .npz
+BROKEN = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile)
 log = logging.getLogger(__name__)
+
+
+class Torn(ValueError):
+    """The file is readable, but not whole."""
 
 
 def write(folder: Path, offset: int, arrays: Arrays) -> None:
@@ -27,13 +34,15 @@ def write(folder: Path, offset: int, arrays: Arrays) -> None:
     path = folder / f"{offset:020d}.npz"
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, allow_pickle=False, **arrays, **{_NAMES: np.array(sorted(arrays))})
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
     _sync(folder)
-    for old in offsets(folder)[:-KEEP]:
-        (folder / f"{old:020d}.npz").unlink(missing_ok=True)
+    kept = offsets(folder)[-KEEP:]
+    for old in folder.iterdir():  # also what crashes left half written
+        if old.suffix in (".npz", ".part") and old.stem.isdigit() and int(old.stem) < kept[0]:
+            old.unlink(missing_ok=True)
 
 
 def offsets(folder: Path) -> list[int]:
@@ -52,11 +61,19 @@ def newest(folder: Path, below: int | None = None) -> tuple[int, Arrays] | None:
             continue
         path = folder / f"{offset:020d}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return offset, {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            return offset, _read(path)
+        except BROKEN as error:
             log.error("snapshot %s cannot be read (%s): the one before it is taken", path, error)
     return None
+
+
+def _read(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    names = arrays.pop(_NAMES).tolist()
+    if sorted(arrays) != names:
+        raise Torn(f"it holds {sorted(arrays)}, not {names}")
+    return arrays
 
 
 def _sync(folder: Path) -> None:
