@@ -66,10 +66,12 @@ def bell(bits: Bits) -> Floats:
 
 
 def wander(key: Bits, time_ms: NDArray[np.int64], knot_ms: int) -> Floats:
-    """Slow noise of unit variance: one ``bell`` number a knot, with a quarter circle between two knots."""
+    """Slow noise of unit variance: a ``bell`` number a knot, straight between knots, stretched to keep it."""
     knot = time_ms // knot_ms
-    angle = (time_ms - knot * knot_ms) * (np.pi / 2 / knot_ms)
-    return np.asarray(np.cos(angle) * bell(drawn(key, knot)) + np.sin(angle) * bell(drawn(key, knot + 1)))
+    after = (time_ms - knot * knot_ms) / knot_ms
+    before = 1.0 - after
+    mixture = before * bell(drawn(key, knot)) + after * bell(drawn(key, knot + 1))
+    return np.asarray(mixture / np.sqrt(before * before + after * after))
 
 
 def poisson(rate: Floats, z: Floats, bits: Bits) -> Floats:

@@ -116,14 +116,23 @@ class City:
         if incident.kind == "silent-gateway":
             none = np.zeros(len(self.part))
             return none if self.gateway is None else (self.gateway == incident.gateway).astype(np.float64)
-        kinds = np.isin(self.part, (LEVEL, RAIN) if incident.kind == "ponding" else (PEOPLE,))
-        apart = np.where(kinds, metres_between(self.lon, self.lat, incident.lon, incident.lat), np.inf)
-        felt = np.zeros(len(apart))
-        if len(apart) and np.isfinite(apart.min()):
-            felt[apart.argmin()] = 1.0  # the nearest sensor always sees it
-        if incident.radius_m > 0:
-            felt = np.maximum(felt, np.clip((1.0 - apart / incident.radius_m) / _EDGE, 0.0, 1.0))
+        kinds = (LEVEL, RAIN) if incident.kind == "ponding" else (PEOPLE,)
+        felt = np.zeros(len(self.part))
+        for kind in kinds:
+            felt += self._near(incident, kind)
         return (felt > 0).astype(np.float64) if incident.kind == "stuck-cameras" else felt
+
+    def _near(self, incident: Incident, kind: int) -> Floats:
+        """How much of the incident each datastream of one kind feels; the nearest one always feels it whole."""
+        felt = np.zeros(len(self.part))
+        rows = np.flatnonzero(self.part == kind)
+        if not len(rows):
+            return felt
+        apart = metres_between(self.lon[rows], self.lat[rows], incident.lon, incident.lat)
+        if incident.radius_m > 0:
+            felt[rows] = np.clip((1.0 - apart / incident.radius_m) / _EDGE, 0.0, 1.0)
+        felt[rows[apart.argmin()]] = 1.0
+        return felt
 
     def _reported(self, rows: Ints, times: Ints) -> Floats:
         """What the sensors send: the true value, or what their faults make of it."""

@@ -37,7 +37,7 @@ SIZES: Final[dict[IncidentKind, Size]] = {
     "metro-crowd": Size(280.0, 30.0, 200.0, 3.0),
     "camera-spike": Size(0.0, 0.0, 45.0, 8.0),
     "stuck-cameras": Size(300.0, 0.0, 360.0, 1.0),
-    "ponding": Size(2_500.0, 150.0, 900.0, 0.45),
+    "ponding": Size(900.0, 150.0, 900.0, 0.45),
     "silent-gateway": Size(0.0, 0.0, 150.0, 1.0),
 }
 _LONGEST_MS: Final = int(max(size.duration_s for size in SIZES.values()) * 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,6 +17,7 @@ def _bits(stream: str = "test", seed: int = 1) -> chance.Bits:
     return chance.keys(seed, stream, np.arange(MANY))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(0, 10**6), st.integers(0, 2**44))
 def test_one_draw_is_that_of_the_batch(seed: int, number: int, moment: int) -> None:
     """A number drawn alone is the one drawn among others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensors.simulate.chengdu import City
@@ -21,6 +21,7 @@ def _pairs(found: tuple[np.ndarray, np.ndarray]) -> list[tuple[int, int]]:
     return sorted(zip(*(column.tolist() for column in found), strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 120_000), min_size=1, max_size=6), st.integers(0, 10**9))
 def test_windows_cover_time_without_gap_or_overlap(steps: list[int], start: int) -> None:
     """What is due in parts is what is due in the whole."""
