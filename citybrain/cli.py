@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from citybrain import __version__
 from config.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A real-time city-operations brain with a video wall.")
 packs = typer.Typer(no_args_is_help=True, help="Scenario packs.")
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: input that could not be used.")
 token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
 user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
+city_app = typer.Typer(no_args_is_help=True, help="City packs.")
 app.add_typer(packs, name="packs")
 app.add_typer(dead, name="dead")
 app.add_typer(token, name="token")
 app.add_typer(user, name="user")
+app.add_typer(city_app, name="city")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 CityName = Annotated[str | None, typer.Option("--city", help="Which city; default CITYBRAIN_CITY or chengdu.")]
@@ -58,7 +61,7 @@ def demo(
     city: CityName = None,
     speed: Annotated[float | None, typer.Option(help="Times real time (chengdu) or recorded time (auckland).")] = None,
     for_: Annotated[str | None, typer.Option("--for", help="Stop after so long: 60s, 2m, 1h.")] = None,
-    port: Annotated[int | None, typer.Option(help="The wall's port.")] = None,
+    port: Annotated[int | None, typer.Option(help="The wall's port.", min=1, max=65535)] = None,
     headless: Annotated[bool, typer.Option(help="Nobody looks: the run acknowledges its alerts itself.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -98,6 +101,34 @@ def doctor(city: CityName = None, as_json: Json = False) -> int:
     from citybrain.doctor import doctor as run
 
     return run(settings(city=city), as_json)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header.")],
+    time: Annotated[str, typer.Option(help="The column of times.")] = "timestamp",
+    value: Annotated[str, typer.Option(help="The column of values.")] = "value",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write here, not to standard output.")] = None,
+) -> int:
+    """How strange each row is, given the rows before it: timestamp,value,score,alert."""
+    from citybrain.commands.score import run
+
+    return run(file, time, value, output)
+
+
+@app.command()
+def locate(
+    file: Annotated[Path | None, typer.Argument(help="A CSV file with a header; - or none: standard input.")] = None,
+    city: CityName = None,
+    crs: Annotated[str, typer.Option(help="The positions' system: wgs84, gcj02 or bd09.")] = "wgs84",
+    lon: Annotated[str, typer.Option(help="The column of longitudes.")] = "lon",
+    lat: Annotated[str, typer.Option(help="The column of latitudes.")] = "lat",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write here, not to standard output.")] = None,
+) -> int:
+    """Add district, district_code and zones to the rows of a CSV with lon and lat."""
+    from citybrain.commands.locate import run
+
+    return run(settings(city=city).city, file, crs, output, lon, lat)
 
 
 @app.command()
@@ -150,6 +181,27 @@ def dead_replay(letter: str, city: CityName = None, gateway_token: str = typer.O
     return replay(settings(city=city), letter, gateway_token)
 
 
+@city_app.command("list")
+def city_list(as_json: Json = False) -> int:
+    """The cities that have a pack."""
+    from citybrain.commands.city import show
+
+    return show(as_json)
+
+
+@city_app.command("new")
+def city_new(
+    adcode: Annotated[str, typer.Argument(help="Six digits of GB/T 2260, such as 440100 for Guangzhou.")],
+    name: Annotated[str | None, typer.Option(help="The city's id; the adcode unless given.")] = None,
+    name_en: Annotated[str | None, typer.Option("--name-en", help="Its English name.")] = None,
+    into: Annotated[Path | None, typer.Option(help="The folder for its folder.")] = None,
+) -> int:
+    """Make the pack of a Chinese city from its adcode, with its districts."""
+    from citybrain.commands.city import new
+
+    return new(adcode, name, name_en, into)
+
+
 @token.command("new")
 def token_new(
     name: Annotated[str, typer.Argument(help="The gateway's name.")],
@@ -159,7 +211,7 @@ def token_new(
     """Issue a token for a sensor gateway; it is shown once."""
     from sensors.tokens import issue
 
-    print(issue(settings(city=city).secrets / "gateways.json", name, tuple(scope)))  # noqa: T201
+    print(issue(settings(city=city).secrets / "gateways.json", name, tuple(scope)))
     return 0
 
 
@@ -169,7 +221,7 @@ def token_revoke(name: str, city: CityName = None) -> int:
     from sensors.tokens import revoke
 
     gone = revoke(settings(city=city).secrets / "gateways.json", name)
-    print(f"{gone} tokens of {name} revoked")  # noqa: T201
+    print(f"{gone} tokens of {name} revoked")
     return 0 if gone else 1
 
 
@@ -190,7 +242,7 @@ def user_add(
 @app.command()
 def version() -> int:
     """The version."""
-    print(__version__)  # noqa: T201
+    print(__version__)
     return 0
 
 
@@ -213,17 +265,24 @@ def main() -> None:
     except Exception as error:
         if not _known(error):
             raise
-        print(f"citybrain: {_line(error)}", file=sys.stderr)  # noqa: T201
+        print(f"citybrain: {_line(error)}", file=sys.stderr)
         code = 2 if type(error).__name__ in ("UsageError", "BadParameter", "NoSuchOption", "MissingParameter") else 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _known(error: Exception) -> bool:
     """Whether the product raised it for a person to read, rather than by a defect."""
-    module = type(error).__module__.partition(".")[0]
-    return module in ("citybrain", "wall", "streams", "sensors", "config", "models", "geo", "click", "typer", "pydantic_core")
+    ours = ("citybrain", "wall", "streams", "sensors", "config", "models", "geo", "click", "typer", "pydantic_core")
+    of_a_file = isinstance(error, OSError) and error.filename is not None
+    return of_a_file or type(error).__module__.partition(".")[0] in ours
 
 
 def _line(error: Exception) -> str:
+    if isinstance(error, ValidationError):  # of the settings: the environment is what can be mended
+        return "; ".join(
+            f"CITYBRAIN_{one['loc'][0]}".upper() + f"={one['input']}: {one['msg']}" for one in error.errors()
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     shown = getattr(error, "format_message", None)
     return str(shown() if shown else error)

@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 
 from citybrain import prepare
 from citybrain.access import DISPATCHER, Access, access
+from citybrain.attended import say, tell_end, until
 from citybrain.commands import feed
-from citybrain.local.supervisor import Ended, Supervisor
+from citybrain.local.supervisor import Supervisor
 from citybrain.stack import Stack, check_machine
 from citybrain.viewer import Viewer
 from config import contract
@@ -45,20 +46,15 @@ class Counted:
     acknowledged: int = 0
 
 
-def say(text: str) -> None:
-    """A line for the person who started it; standard output is kept for the JSON."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
 async def demo(settings: Settings, speed: float | None, for_s: float | None, headless: bool, as_json: bool) -> int:
     """Run the city until ``for_s`` is over or it is told to stop; the exit code."""
     check_machine(settings)
     stop = asyncio.Event()
     started = time.monotonic()
-    async with Supervisor(settings.data, on_end=_tell_end) as supervisor:
+    async with Supervisor(settings.data, on_end=tell_end) as supervisor:
         ending = asyncio.create_task(supervisor.run_until(stop))
         try:
-            run = await _until(stop, _start(settings, supervisor, speed, started))
+            run = await until(stop, _start(settings, supervisor, speed, started))
             if run is None:
                 return 130
             summary = await run.watch(stop, for_s, headless)
@@ -66,29 +62,10 @@ async def demo(settings: Settings, speed: float | None, for_s: float | None, hea
             stop.set()
             await ending
     if as_json:
-        print(json.dumps(summary), flush=True)  # noqa: T201  # the contract: one JSON object, the last line
+        print(json.dumps(summary), flush=True)  # the contract: one JSON object, the last line
     else:
         say("stopped: " + ", ".join(f"{name} {value}" for name, value in summary.items()))
     return 0
-
-
-async def _until(stop: asyncio.Event, work: Any) -> Any:
-    """The result of ``work``, or None when told to stop before."""
-    task, told = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
-    if task.done():
-        return task.result()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    return None
-
-
-def _tell_end(ended: Ended) -> None:
-    if ended.name == "feed" and ended.code == 0:
-        return
-    again = "stays down" if ended.again_s is None else f"starts again in {ended.again_s:g} s"
-    say(f"  {ended.name} ended with code {ended.code} and {again}\n{ended.said}")
 
 
 async def _start(settings: Settings, supervisor: Supervisor, speed: float | None, started: float) -> _Run:
@@ -135,7 +112,7 @@ def _invite(settings: Settings, secrets: Access) -> None:
         f"  desk   {url}/desk      login: {DISPATCHER} / {secrets.password}\n"
         f"  door   http://{settings.host}:{settings.gateway_port}/openapi.json\n\n"
         "  Look at the wall: districts fill with readings, an alert appears in the queue within a minute.\n"
-        "  On the desk choose it with j and k, acknowledge it with a. Ctrl-C stops everything; the next start goes on.\n"
+        "  On the desk choose it with j and k, acknowledge it with a. Ctrl-C stops all; the next start goes on.\n"
     )
 
 
@@ -206,7 +183,7 @@ class _Run:
             + (f"{p50:.0f} ms" if p50 is not None else "…")
         )
         if sys.stderr.isatty():
-            print(f"\r{line}   ", end="", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"\r{line}   ", end="", file=sys.stderr, flush=True)
         else:
             say(line)
 

@@ -49,8 +49,8 @@ def alone(settings: Settings) -> Iterator[None]:
 
 def make_register(settings: Settings) -> None:
     """Make the city's register from its pack's assets, or from its simulator's, or append what is new in them."""
+    city = cities.load(settings.city)  # first, so that an unknown city leaves no folder
     with alone(settings):
-        city = cities.load(settings.city)
         watched = [one for loaded in pack.load_all() for one in loaded.watched]
         assets = _assets(city)
         if settings.register.exists():

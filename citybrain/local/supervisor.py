@@ -98,7 +98,7 @@ class Supervisor:
             await kept.launch()
             await kept.until_ready()
         except BaseException:
-            del self._running[process.name]
+            self._running.pop(process.name, None)  # it is gone already when all were stopped meanwhile
             await kept.stop()
             raise
         kept.watching = asyncio.create_task(kept.keep(self._on_end))

@@ -1,0 +1,272 @@
+"""``citybrain dead``: input that could not be used; listed, shown, and sent again once its cause is mended.
+
+Letters are read from the topic while a broker answers, and from the archive as well: it keeps them longer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import numpy as np
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from citybrain import running
+from config import contract, register
+from config.settings import Settings
+from models import batch as batches
+from models.batch import Malformed
+from models.values import DeadLetter, from_json
+
+WINDOW = 1_000  # letters read from the topic at once, the newest first
+BOOTSTRAP_MS = 5_000
+ANSWER_S = 15.0
+ROWS = "application/x-ndjson"
+_WIDEST = 100  # characters of a reason in the list
+
+
+class DeadError(RuntimeError):
+    """The letters cannot be read, or this one cannot be sent again; the message says why and what to do."""
+
+
+# --- the three commands -----------------------------------------------------------------------------------------
+
+
+def show_list(settings: Settings, limit: int, as_json: bool) -> int:
+    """The newest ``limit`` letters, one a line; exit code 0."""
+    if limit < 1:
+        raise DeadError(f"--limit {limit} is below 1; ask for at least one letter")
+    found: list[DeadLetter] = []
+    for letter in letters(settings):
+        found.append(letter)
+        if len(found) == limit:
+            break
+    if as_json:
+        print(json.dumps({"letters": [_told(letter) for letter in found]}, ensure_ascii=False))
+        return 0
+    for letter in found:
+        print(f"{letter.id}  {_moment(letter.at)}  {letter.source:<24}  {_cut(letter.reason)}")
+    if not found:
+        print(f"no dead letters in {settings.city}", file=sys.stderr)
+    return 0
+
+
+def show(settings: Settings, letter: str) -> int:
+    """One letter with its bytes; exit code 0."""
+    found = find(settings, letter)
+    for name, value in _told(found).items():
+        print(f"{name:<8}{value}")
+    return 0
+
+
+def replay(settings: Settings, letter: str, token: str) -> int:
+    """Send the letter's readings to the gateway with ``token`` and print its answers; 0 when all were accepted."""
+    found = find(settings, letter)
+    refused = 0
+    for kind, body in requests(settings, found):
+        status, answer = _post(settings, kind, body, token)
+        print(f"{status} {answer}")
+        refused += status != 202 or json.loads(answer).get("rejected", 0) > 0
+    return 1 if refused else 0
+
+
+# --- where letters lie ------------------------------------------------------------------------------------------
+
+
+def find(settings: Settings, name: str) -> DeadLetter:
+    """The letter with this id; raises ``DeadError`` when there is none."""
+    for letter in letters(settings):
+        if letter.id == name:
+            return letter
+    raise DeadError(f"there is no dead letter {name} in {settings.city}; citybrain dead list shows what there is")
+
+
+def letters(settings: Settings) -> Iterator[DeadLetter]:
+    """All letters, the newest first, each id once: of the topic, then of the archive."""
+    kafka = running.broker(settings)
+    folder = settings.archive / contract.DEAD_LETTERS.name
+    if kafka is None and not any(folder.glob("day=*/p*.parquet")):
+        raise DeadError(
+            f"no broker runs on {settings.data} and there is no archive at {folder}; "
+            "start citybrain run all, or set CITYBRAIN_KAFKA or CITYBRAIN_DATA"
+        )
+    seen: set[str] = set()
+    for letter in _from_both(settings, kafka, folder):
+        if letter.id not in seen:
+            seen.add(letter.id)
+            yield letter
+
+
+def _from_both(settings: Settings, kafka: str | None, folder: Path) -> Iterator[DeadLetter]:
+    if kafka is not None:
+        yield from _from_topic(kafka, contract.DEAD_LETTERS.of(settings.city))
+    yield from _from_archive(folder)
+
+
+def _from_topic(kafka: str, topic: str) -> Iterator[DeadLetter]:
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=kafka.split(","), enable_auto_commit=False, bootstrap_timeout_ms=BOOTSTRAP_MS
+        )
+    except KafkaError as error:
+        raise DeadError(f"no broker answers at {kafka}: {error}; check CITYBRAIN_KAFKA") from error
+    try:
+        if topic not in consumer.topics():
+            return
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        first, end = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
+        while end > first:
+            begin = max(first, end - WINDOW)
+            yield from reversed(_window(consumer, partition, begin, end))
+            end = begin
+    except KafkaError as error:
+        raise DeadError(f"{topic} cannot be read from {kafka}: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _window(consumer: Any, partition: TopicPartition, begin: int, end: int) -> list[DeadLetter]:
+    """The letters at the offsets ``begin`` to ``end - 1``."""
+    consumer.seek(partition, begin)
+    found: list[DeadLetter] = []
+    while consumer.position(partition) < end:
+        records = consumer.poll(timeout_ms=1_000).get(partition, [])
+        found.extend(_read(record.value or b"") for record in records if begin <= record.offset < end)
+    return found
+
+
+def _from_archive(folder: Path) -> Iterator[DeadLetter]:
+    files = [str(path) for path in folder.glob("day=*/p*.parquet")]
+    if not files:
+        return
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            'SELECT value FROM read_parquet($files, hive_partitioning = false) ORDER BY time DESC, "offset" DESC',
+            {"files": files},
+        )
+        while (row := rows.fetchone()) is not None:
+            yield _read((row[0] or "").encode())
+
+
+def _read(data: bytes) -> DeadLetter:
+    """The letter in ``data``; what is none is shown as one, for it must not hide the others."""
+    try:
+        return from_json(data, DeadLetter)
+    except msgspec.DecodeError as error:
+        name = hashlib.blake2b(data, digest_size=8).hexdigest()
+        return DeadLetter(
+            id=name, at=0, source="dead-letters", reason=f"not a dead letter: {error}", body=data, format=""
+        )
+
+
+# --- sending again ----------------------------------------------------------------------------------------------
+
+
+def requests(settings: Settings, letter: DeadLetter) -> Iterator[tuple[str, bytes]]:
+    """The requests (content type, body) that bring the letter's readings to the gateway's door again."""
+    from_topic = re.fullmatch(rf"{re.escape(settings.city)}\.([a-z-]+)-\d+@\d+", letter.source)
+    if from_topic is not None and from_topic[1] != contract.READINGS.name:
+        raise DeadError(
+            f"letter {letter.id} is a message of the topic {from_topic[1]} and no reading; "
+            "it cannot go through the gateway"
+        )
+    if from_topic is not None:
+        yield from _of_batch(settings, letter)
+        return
+    row = _row(letter)
+    if row is None:
+        yield letter.format, letter.body
+        return
+    if isinstance(row["datastream"], int):  # refused by a worker, which knows datastreams by their integers
+        row["datastream"] = _name(register.load(settings.register).ids, row["datastream"])
+        yield ROWS, json.dumps(row).encode()
+        return
+    yield ROWS, letter.body
+
+
+def _row(letter: DeadLetter) -> dict[str, Any] | None:
+    """The one reading that the letter holds; None when it holds a whole body."""
+    if letter.format != "application/json":
+        return None
+    try:
+        held = json.loads(letter.body)
+    except ValueError:
+        return None
+    one = isinstance(held, dict) and isinstance(held.get("datastream"), str | int)
+    return held if one else None
+
+
+def _of_batch(settings: Settings, letter: DeadLetter) -> Iterator[tuple[str, bytes]]:
+    """The readings of a message of the topic readings, as the gateway takes them."""
+    try:
+        batch = batches.decode(letter.body)
+    except Malformed as error:
+        raise DeadError(
+            f"letter {letter.id} from {letter.source} is no batch of readings ({error}); it cannot be sent"
+        ) from error
+    ids = register.load(settings.register).ids
+    for start in range(0, len(batch), settings.batch_limit):
+        part = batch.take(np.arange(start, min(start + settings.batch_limit, len(batch))))
+        columns = {
+            "datastream": [_name(ids, number) for number in part.datastream.tolist()],
+            "time": part.time.tolist(),
+            "value": part.value.tolist(),
+        }
+        yield "application/json", msgspec.json.encode(columns)
+
+
+def _name(ids: list[str], number: int) -> str:
+    """The datastream's id; a number that is in no register stays one, for the gateway to refuse."""
+    return ids[number] if 0 <= number < len(ids) else str(number)
+
+
+def _post(settings: Settings, kind: str, body: bytes, token: str) -> tuple[int, str]:
+    """The gateway's answer: status and body."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    url = f"http://{host}:{settings.gateway_port}/v1/readings"
+    headers = {"authorization": f"Bearer {token}", "content-type": kind}
+    request = urllib.request.Request(url, body, headers)  # our own http address
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310  # our own http address
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        raise DeadError(
+            f"no gateway answers at {url} ({error}); start it, or set CITYBRAIN_HOST and CITYBRAIN_GATEWAY_PORT"
+        ) from error
+
+
+# --- telling ----------------------------------------------------------------------------------------------------
+
+
+def _told(letter: DeadLetter) -> dict[str, str]:
+    """The letter for people and programmes; ``body`` as text where it is some, else ``base64``."""
+    told = {"id": letter.id, "at": _moment(letter.at), "source": letter.source, "reason": letter.reason}
+    told |= {"field": letter.field, "format": letter.format}
+    try:
+        return told | {"body": letter.body.decode()}
+    except UnicodeDecodeError:
+        return told | {"base64": base64.b64encode(letter.body).decode()}
+
+
+def _moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _cut(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"

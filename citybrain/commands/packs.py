@@ -1,0 +1,78 @@
+"""``citybrain packs``: the scenario packs as they are declared, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from config import pack as packs
+from config.pack import FOLDER, Pack, PackError
+
+
+def folders(folder: Path = FOLDER) -> list[Path]:
+    """Every folder that should be a pack, by name."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def loaded(folder: Path = FOLDER) -> Iterator[tuple[str, Pack | PackError]]:
+    """Each pack by its folder's name, or why it is refused."""
+    for path in folders(folder):
+        try:
+            yield path.name, packs.load(path)
+        except PackError as error:
+            yield path.name, error
+
+
+def errors(folder: Path = FOLDER) -> list[str]:
+    """One line for each refused pack, and for two packs that contradict each other; none when all are sound."""
+    lines = [str(found) for _, found in loaded(folder) if isinstance(found, PackError)]
+    if not lines:
+        try:
+            packs.load_all(folder)
+        except PackError as error:
+            lines.append(str(error))
+    return lines
+
+
+def show(as_json: bool, folder: Path = FOLDER) -> int:
+    """List the packs with their status, what they watch and how many rules they have; exit code 0."""
+    found = list(loaded(folder))
+    if as_json:
+        print(json.dumps({"packs": [_row(name, one) for name, one in found]}, ensure_ascii=False))
+        return 0
+    for name, one in found:
+        print(_line(name, one))
+    return 0
+
+
+def _line(name: str, found: Pack | PackError) -> str:
+    if isinstance(found, PackError):
+        return f"{name:<16} {'refused':<8} {found}"
+    watches = ", ".join(watched.property for watched in found.watched)
+    return f"{name:<16} {found.status:<8} {found.title.zh} / {found.title.en}: {len(found.rules)} rules on {watches}"
+
+
+def _row(name: str, found: Pack | PackError) -> dict[str, object]:
+    if isinstance(found, PackError):
+        return {"pack": name, "status": "refused", "reason": str(found)}
+    return {
+        "pack": name,
+        "status": found.status,
+        "title_en": found.title.en,
+        "title_zh": found.title.zh,
+        "domain": found.domain,
+        "watches": [watched.property for watched in found.watched],
+        "rules": len(found.rules),
+    }
+
+
+def check(folder: Path = FOLDER) -> int:
+    """Check every pack, drafts included; each fault is a line on standard error; exit code 1 when there is one."""
+    wrong = errors(folder)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    count = len(folders(folder))
+    print(f"{count} packs checked, {len(wrong)} faults", file=sys.stderr)
+    return 1 if wrong else 0
