@@ -1,0 +1,1 @@
+"""Codecs: what the city's systems send, from bytes to readings; one format a file."""
