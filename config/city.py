@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -22,13 +22,14 @@ import yaml
 from config.city_assets import read_assets
 from config.city_calendar import CalendarError, calendar
 from config.city_layers import CityError, Zone, number, read_layer, read_rows
+from config.settings import Settings
 from geo.crs import Crs, CrsError, Metric, convert
 from geo.repair import Repair
 from geo.zones import Zones, zones
 from models.calendar import Calendar
 from models.values import Text
 
-__all__ = ["Box", "City", "CityError", "Depot", "View", "Zone", "cities", "duration_ms", "load", "read"]
+__all__ = ["Box", "City", "CityError", "Depot", "View", "Zone", "cities", "duration_ms", "folders", "load", "read"]
 
 FOLDER = Path(__file__).parent / "cities"
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -76,6 +77,7 @@ class City:
     id: str
     folder: Path
     name: Text
+    language: Literal["zh", "en"]  # what its people read: which name of a zone comes first
     timezone: str
     calendar: Calendar
     metric: Metric
@@ -110,16 +112,26 @@ class City:
         return read_assets(self.asset_file, self.asset_crs)
 
 
-def cities(folder: Path = FOLDER) -> list[str]:
-    """Ids of the cities that have a pack."""
-    return sorted(path.parent.name for path in folder.glob("*/city.yaml"))
+def folders() -> list[Path]:
+    """Where city packs lie: the folder of ``CITYBRAIN_CITIES`` if set, then the shipped ones."""
+    own = Settings().cities
+    return [own, FOLDER] if own else [FOLDER]
 
 
-def load(name: str, folder: Path = FOLDER) -> City:
+def cities(folder: Path | None = None) -> list[str]:
+    """Ids of the cities that have a pack, in ``folder`` or wherever packs lie."""
+    where = folders() if folder is None else [folder]
+    return sorted({path.parent.name for one in where for path in one.glob("*/city.yaml")})
+
+
+def load(name: str, folder: Path | None = None) -> City:
     """The city ``name``; raises ``CityError`` naming file and key of what is missing or wrong."""
-    if name not in cities(folder):
-        raise CityError(f"city {name!r} has no pack in {folder}; there are: {', '.join(cities(folder)) or 'none'}")
-    return read(folder / name)
+    where = folders() if folder is None else [folder]
+    for one in where:
+        if name in cities(one):
+            return read(one / name)
+    listed, known = " and ".join(map(str, where)), ", ".join(cities(folder)) or "none"
+    raise CityError(f"city {name!r} has no pack in {listed}; there are: {known}")
 
 
 def read(folder: Path) -> City:
@@ -138,6 +150,7 @@ def read(folder: Path) -> City:
         id=folder.name,
         folder=folder,
         name=declared.name,
+        language=declared.language,
         timezone=declared.timezone,
         calendar=days,
         metric=metric,
@@ -186,6 +199,7 @@ class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lateness: str
     view: View
     layers: list[_Layer]
+    language: Literal["zh", "en"] = "zh"
     calendar: str | None = None
     depots: _File | None = None
     assets: _File | None = None

@@ -21,6 +21,7 @@ COLUMNS: dict[str, Any] = {
     "lon": pl.Float64,  # in the row's crs
     "lat": pl.Float64,
     "crs": pl.String,
+    "zone": pl.String,  # id or adcode of a zone that it is known to be in; "" unknown. Checked, not trusted
 }
 CAMERA_TYPES = ("131", "132")  # GB/T 28181 appendix D: camera, network camera
 
@@ -49,6 +50,7 @@ def _row(row: Mapping[str, Any], crs: Crs) -> tuple[Any, ...]:
         _degrees(row.get("lon")),
         _degrees(row.get("lat")),
         str(row.get("crs") or crs),
+        str(row.get("zone") or ""),
     )
 
 
@@ -69,7 +71,7 @@ def _from_geojson(path: Path) -> Iterable[Mapping[str, Any]]:
         geometry = feature.get("geometry") or {}
         if geometry.get("type") != "Point":
             raise CityError(f"{path}: features[{at}]: an asset is a Point, not a {geometry.get('type')}")
-        lon, lat = (list(geometry.get("coordinates", [])) + [None, None])[:2]
+        lon, lat = [*geometry.get("coordinates", []), None, None][:2]
         yield {**(feature.get("properties") or {}), "lon": lon, "lat": lat}
 
 
@@ -88,6 +90,7 @@ def _from_catalogue(path: Path) -> Iterable[Mapping[str, Any]]:
                 "name_zh": field.get("Name", ""),
                 "lon": field.get("Longitude"),
                 "lat": field.get("Latitude"),
+                "zone": device[:6],  # the district that numbered the device
             }
 
 
@@ -98,7 +101,7 @@ def _catalogue(path: Path) -> ElementTree.Element:
         text = data.decode("gb18030" if re.search(rb'encoding="gb', data[:200], re.IGNORECASE) else "utf-8-sig")
         if "<!DOCTYPE" in text:  # entities are the way to attack an XML reader, and a catalogue needs none
             raise CityError(f"{path}: a device catalogue has no DOCTYPE; remove it")
-        return ElementTree.fromstring(text)
+        return ElementTree.fromstring(text)  # noqa: S314  # no DOCTYPE, so no entities
     except FileNotFoundError as error:
         raise CityError(f"{path}: the file is missing") from error
     except (UnicodeDecodeError, ElementTree.ParseError) as error:

@@ -65,6 +65,7 @@ class Register:
 
     @cached_property
     def shard(self) -> NDArray[np.int16]:
+        """(datastreams,): the shard of each."""
         return self.frame["shard"].to_numpy()
 
     @property
@@ -74,14 +75,17 @@ class Register:
 
     @cached_property
     def low(self) -> NDArray[np.float64]:
+        """(datastreams,): the least valid value."""
         return self.frame["low"].to_numpy()
 
     @cached_property
     def high(self) -> NDArray[np.float64]:
+        """(datastreams,): the greatest valid value."""
         return self.frame["high"].to_numpy()
 
     @cached_property
     def units(self) -> list[str]:
+        """The unit of each datastream, UCUM."""
         return self.frame["unit"].to_list()
 
     def members(self, shard: int) -> NDArray[np.int32]:
@@ -120,19 +124,39 @@ class Watched(Protocol):
     """One property that a pack watches on assets of some kinds (config/pack.py)."""
 
     @property
-    def pack(self) -> str: ...
+    def pack(self) -> str:
+        """The pack's name."""
+        ...
+
     @property
-    def kinds(self) -> tuple[str, ...]: ...
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of assets that it is observed on."""
+        ...
+
     @property
-    def unit(self) -> str: ...
+    def unit(self) -> str:
+        """UCUM."""
+        ...
+
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        """The least valid value."""
+        ...
+
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        """The greatest valid value."""
+        ...
+
     @property
-    def cadence_s(self) -> float: ...
+    def cadence_s(self) -> float:
+        """Seconds between observations."""
+        ...
+
     @property
-    def property(self) -> str: ...  # last: below it the name means this, not the decorator
+    def property(self) -> str:  # last: below it the name means this, not the decorator
+        """What is observed."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
 
     city: str = "chengdu"
     data: Path = Path("data")
+    cities: Path | None = None  # a folder of one's own city packs, looked into before the shipped ones
     kafka: str | None = None
     redis: SecretStr | None = None
     host: str = "127.0.0.1"

@@ -51,7 +51,7 @@ def test_geojson_points_are_read(tmp_path: Path) -> None:
         '"name_zh":"泵"},"geometry":{"type":"Point","coordinates":[104.1,30.2]}}]}',
         "utf-8",
     )
-    assert read_assets(path, "wgs84").rows() == [("a", "pump", "泵", "泵", 104.1, 30.2, "wgs84")]
+    assert read_assets(path, "wgs84").rows() == [("a", "pump", "泵", "泵", 104.1, 30.2, "wgs84", "")]
 
 
 def test_a_polygon_is_no_asset(tmp_path: Path) -> None:
@@ -71,6 +71,7 @@ def test_a_gb28181_catalogue_gives_its_cameras(tmp_path: Path) -> None:
     assert assets["name_zh"].to_list() == ["春熙路南口", "未标定"]
     assert assets["lon"].is_nan().to_list() == [False, True]
     assert assets["crs"].to_list() == ["gcj02", "gcj02"]
+    assert assets["zone"].to_list() == ["510104", "510104"]
 
 
 @pytest.mark.parametrize(
