@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +20,7 @@ import redis.asyncio as redis
 from numpy.typing import NDArray
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from config import contract
 from models.values import Alert, Answer, to_json
@@ -37,7 +39,6 @@ class _ShardPicture:
     dirty: NDArray[np.bool_]
     accepted: int = 0
     newest: int = 0
-    all: bool = True
 
 
 @dataclass(slots=True)
@@ -50,14 +51,36 @@ class Picture:
     _client: Any = field(init=False)
     _shards: dict[int, _ShardPicture] = field(default_factory=dict)
     _zones: dict[str, Any] | None = None
-    _history: list[str] = field(default_factory=list)
+    _history: list[str] = field(default_factory=list)  # not yet written
+    _shown: dict[str, Any] | None = None  # the last zones, for when the store loses them
+    _trend: deque[str] = field(default_factory=lambda: deque(maxlen=contract.HISTORY_LENGTH))  # the same of the history
+    _store: str = ""  # which run of the store this is
     _alerts: dict[str, Alert] = field(default_factory=dict)
     _owns_alerts: bool = False
     _away_since: float | None = None
 
     def __post_init__(self) -> None:
         # no silent retries: a broken connection must be seen, for then the whole picture is written again
-        self._client = redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5)
+        self._client = redis.from_url(
+            self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5, redis_connect_func=self._connected
+        )
+
+    async def _connected(self, connection: Any) -> None:
+        """A new connection: is the store still the one that has the picture?
+
+        The client replaces a closed connection before a command without a word, so a quick restart shows here alone.
+        """
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        try:
+            match = re.search(rb"run_id:(\w+)", await connection.read_response())
+        except ResponseError:  # a user without the right to ask; then only a broken command tells of a loss
+            match = None
+        run = match[1].decode() if match else ""
+        if self._store and run != self._store and self._away_since is None:
+            self._away_since = time.monotonic()
+            log.warning("the store was started again; the picture is written again")
+        self._store = run
 
     # --- what the agents tell ---------------------------------------------------------------------------------
 
@@ -89,8 +112,10 @@ class Picture:
 
     def zones(self, tick: int, rows: list[dict[str, Any]], totals: dict[str, tuple[float, float | None]]) -> None:
         """A tick was closed: its zones, and the city's totals for the trend."""
-        self._zones = {"tick": tick, "rows": rows}
-        self._history.append(json.dumps({"tick": tick, "totals": totals}))
+        self._zones = self._shown = {"tick": tick, "rows": rows}
+        total = json.dumps({"tick": tick, "totals": totals})
+        self._trend.append(total)
+        self._history.append(total)
         del self._history[: -contract.HISTORY_LENGTH]
 
     def own_alerts(self, alerts: Iterable[Alert] | None) -> None:
@@ -106,11 +131,15 @@ class Picture:
             await self._guarded(self._write_all_alerts())
         while True:
             started = time.monotonic()
-            if self._away_since is not None:
-                await self._return()
-            else:
-                await self._guarded(self._write())
+            await self.turn()
             await asyncio.sleep(max(0.01, self.period_s - (time.monotonic() - started)))
+
+    async def turn(self) -> None:
+        """Write what moved since the last turn; after a loss of the store everything."""
+        if self._away_since is None:
+            await self._guarded(self._write())
+        if self._away_since is not None:
+            await self._return()
 
     async def _guarded(self, work: Any) -> bool:
         try:
@@ -125,7 +154,6 @@ class Picture:
     async def _return(self) -> None:
         for picture in self._shards.values():
             picture.dirty[:] = True
-            picture.all = True
         if await self._guarded(self._rewrite()):
             away = time.monotonic() - (self._away_since or 0)
             log.warning("the store is back after %.1f s; the whole picture was written", away)
@@ -135,6 +163,9 @@ class Picture:
         await self._client.ping()
         if self._owns_alerts:
             await self._write_all_alerts()
+        self._zones = self._shown
+        if self._trend and not await self._client.llen(contract.history(self.city)):
+            self._history = list(self._trend)
         await self._write()
         await self._client.publish(contract.changes(self.city), json.dumps({"what": "all"}))
 
@@ -150,6 +181,7 @@ class Picture:
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
         if not len(pipe):
+            await self._client.ping()  # a loss must show while nothing moves, too
             return
         try:
             await pipe.execute()
@@ -185,7 +217,6 @@ class Picture:
         pipe.publish(contract.changes(city), json.dumps(change))
         picture.dirty[:] = False
         picture.accepted = 0
-        picture.all = False
         return dirty
 
     async def alerts(self, changed: Iterable[Alert], gone: Iterable[str], answers: Iterable[Answer]) -> None:
