@@ -1,1 +1,1 @@
-"""Benchmarks: each prints one JSON object as its last line."""
+"""Benchmarks: each prints one JSON object."""
