@@ -7,9 +7,6 @@ sends one request at a time, in order, and sends it again until it is taken; it 
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,13 +17,13 @@ import aiohttp
 import numpy as np
 
 from config import city as cities
-from config import register as registers
 from config.register import Register
 from config.settings import Settings
 from sensors.push import ANSWER_S, Counts, Pusher, paused
 from sensors.simulate import auckland, chengdu
 from sensors.simulate.auckland import Replay
 from sensors.simulate.chapters import Chapter, after, chapters
+from sensors.simulate.declared import FeedError
 from sensors.simulate.pace import Clock, Pace
 from sensors.simulate.position import Position
 from sensors.simulate.truth import Truth
@@ -41,10 +38,6 @@ SLIP_S = 2.0  # a recording that lost more real time than this goes on where it 
 SPAN_S = 600.0  # faster than real time, Chengdu begins so far back that it reaches the present after this
 TRUTH = "truth.jsonl"
 POSITION = "feed.json"
-
-
-class FeedClosed(RuntimeError):
-    """The feed cannot go on; the message says why."""
 
 
 @dataclass(slots=True)
@@ -82,6 +75,7 @@ async def feed_chengdu(
 
     Goes on from now whenever it is started. Writes what it injects to ``truth.jsonl`` in the city's data folder.
     """
+    _checked(tokens, speed)
     names = sorted(tokens)
     start_ms = first_ms(speed or 1.0, int(time.time() * 1000), for_s)
     gateway = np.arange(len(register)) * len(names) // max(len(register), 1)
@@ -118,6 +112,7 @@ async def feed_auckland(
     The position is saved after each accepted request; a feed that starts again goes on from there. ``for_s`` is not
     needed: a recording has no present to reach.
     """
+    _checked(tokens, speed)
     city = cities.load(settings.city)
     position = Position(settings.home / POSITION)
     whole = chapters(city.folder / "feed.yaml", city.timezone, speed)
@@ -129,48 +124,12 @@ async def feed_auckland(
     return progress.counts
 
 
-FEEDS = {"chengdu": feed_chengdu, "auckland": feed_auckland}
-
-
-def run(
-    settings: Settings,
-    city: str,
-    tokens: Mapping[str, str],
-    speed: float | None = None,
-    for_s: float | None = None,
-    report: Report | None = None,
-) -> Counts:
-    """Feed ``city`` until SIGTERM, SIGINT, ``for_s`` seconds or its end; prints the counts as one line of JSON."""
-    if city not in FEEDS:
-        raise FeedClosed(f"city {city!r} has no input of its own; there is one for {', '.join(FEEDS)}")
+def _checked(tokens: Mapping[str, str], speed: float | None) -> None:
+    """Raise ``FeedError`` when there is nobody to speak, or no pace to speak at."""
     if not tokens:
-        raise FeedClosed("no gateway has a token; issue at least one")
-    here = settings.model_copy(update={"city": city})
-    counts = asyncio.run(_until_told(here, registers.load(here.register), tokens, speed, for_s, report or _silent))
-    sys.stdout.write(json.dumps(counts.as_dict()) + "\n")
-    sys.stdout.flush()
-    return counts
-
-
-def _silent(_: Progress) -> None:
-    """Report nothing."""
-
-
-async def _until_told(
-    settings: Settings,
-    register: Register,
-    tokens: Mapping[str, str],
-    speed: float | None,
-    for_s: float | None,
-    report: Report,
-) -> Counts:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if for_s is not None:
-        loop.call_later(for_s, stop.set)
-    return await FEEDS[settings.city](settings, register, tokens, speed, stop, report, for_s)
+        raise FeedError("no gateway has a token; issue at least one")
+    if speed is not None and not speed > 0:
+        raise FeedError(f"speed {speed:g} is not above zero; 1 is real time")
 
 
 class _Speaker:

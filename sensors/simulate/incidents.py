@@ -35,7 +35,7 @@ class Size:
 SIZES: Final[dict[IncidentKind, Size]] = {
     "venue-surge": Size(600.0, 10.0, 240.0, 3.5),
     "metro-crowd": Size(280.0, 30.0, 200.0, 3.0),
-    "camera-spike": Size(0.0, 0.0, 45.0, 8.0),
+    "camera-spike": Size(0.0, 0.0, 90.0, 15.0),
     "stuck-cameras": Size(300.0, 0.0, 360.0, 1.0),
     "ponding": Size(900.0, 150.0, 900.0, 0.45),
     "silent-gateway": Size(0.0, 0.0, 150.0, 1.0),

@@ -30,6 +30,7 @@ from sensors.feed import Progress, feed_auckland, feed_chengdu, first_ms
 from sensors.gateway.app import create
 from sensors.push import Counts, Refused
 from sensors.simulate import auckland, chengdu
+from sensors.simulate.declared import FeedError
 from sensors.simulate.position import Position
 from sensors.simulate.truth import read
 from tests.simulate.rig import WATCHED, consumed, free_port, wait_until
@@ -194,6 +195,17 @@ def test_an_unknown_token_ends_the_feed(chengdu_rig: Rig) -> None:
     chengdu_rig.tokens["gw-02"] = "cb_wrong"
     with chengdu_rig.served(), pytest.raises(Refused, match="gw-02"):
         chengdu_rig.feed(5)
+
+
+@pytest.mark.parametrize(
+    ("speed", "held", "says"), [(0.0, True, "speed 0 is not above zero"), (1.0, False, "no gateway has a token")]
+)
+def test_a_feed_that_cannot_speak_says_why(chengdu_rig: Rig, speed: float, held: bool, says: str) -> None:
+    """Without a pace or a token the feed does not begin."""
+    if not held:
+        chengdu_rig.tokens.clear()
+    with pytest.raises(FeedError, match=says):
+        chengdu_rig.feed(1.0, speed=speed)
 
 
 def test_the_recording_goes_on_where_it_was(auckland_rig: Rig) -> None:
