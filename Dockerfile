@@ -4,7 +4,8 @@ WORKDIR /opt/citybrain
 COPY requirements.lock ./
 RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
-RUN /opt/venv/bin/python -m compileall -q citybrain wall streams sensors config models geo
+RUN /opt/venv/bin/python -m compileall -q citybrain wall streams sensors config models geo \
+ && /opt/venv/bin/python -m citybrain.machine_code
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin citybrain \

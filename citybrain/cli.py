@@ -15,9 +15,15 @@ import typer
 from pydantic import ValidationError
 
 from citybrain import __version__
+from citybrain.machine_code import find_place
 from config.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A real-time city-operations brain with a video wall.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A real-time city-operations brain with a video wall.",
+)
 packs = typer.Typer(no_args_is_help=True, help="Scenario packs.")
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: input that could not be used.")
 token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
@@ -255,7 +261,8 @@ def main() -> None:
     )
     for noisy in ("httpx", "kafka", "aiokafka", "uvicorn.access", "faust", "mode"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(os.environ.get("CITYBRAIN_DATA", "data"), "cache").resolve()))
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns when the machine is busy
+    find_place(Path(os.environ.get("CITYBRAIN_DATA", "data")))
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

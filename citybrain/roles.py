@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import Literal
 
 from citybrain import prepare
@@ -32,7 +31,6 @@ def addresses(settings: Settings, role: str) -> tuple[str, str]:
 def run(role: Role, settings: Settings) -> int:
     """Run ``role`` until SIGTERM; the exit code."""
     kafka, redis = addresses(settings, role)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str((settings.data / "cache").resolve()))
     prepare.make_register(settings)
     if role in ("gateway", "worker", "archive"):
         site = sites.load(settings)

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import start_http_server
 
 from config import contract
+from config.layouts import Layouts
 from config.site import Site
 from models.batch import batch
 from streams import app as apps
@@ -39,19 +40,22 @@ async def log_bounds(kafka: str, partitions: set[tuple[str, int]]) -> Bounds:
     return {(tp.topic, tp.partition): (firsts[tp], ends[tp]) for tp in asked}
 
 
-def rehearse(site: Site) -> None:
-    """Score one reading of each group with engines that are thrown away, so that machine code is made before the
+def rehearse(layouts: Layouts) -> None:
+    """Score a few readings of each group with engines that are thrown away, so that machine code is there before the
     worker joins its group: while it is made no heartbeat goes out."""
-    for layout in site.layouts.shards:
+    city = layouts.city_engine()
+    for layout in layouts.shards:
         _, rows = np.unique(layout.group, return_index=True)
-        engine = site.layouts.engine(layout.shard)
+        engine = layouts.engine(layout.shard)
         for time_ms in (0, layout.tick_ms * 1000):
-            engine.step(batch(layout.members[rows], np.full(len(rows), time_ms), layout.low[rows]))
+            step = engine.step(batch(layout.members[rows], np.full(len(rows), time_ms), layout.low[rows]))
+            for partial in step.partials:
+                city.step(partial)
 
 
 async def run_worker(site: Site, kafka: str, redis: str) -> int:
     """Score, sum up and keep alerts until told to stop; the exit code."""
-    rehearse(site)
+    rehearse(site.layouts)
     city = site.city.id
     app = apps.create(f"{city}-worker", kafka)
     picture = Picture(city, redis, site.settings.picture_ms / 1000)
