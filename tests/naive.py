@@ -305,3 +305,66 @@ def pooled(scores: Sequence[float], score: float) -> float:
     told = worth(step) if step <= known else min(worth(known) + slope * (step - known) / 20, 30.0)
     trust = total / (total + 200_000.0)
     return trust * told + (1.0 - trust) * score
+
+
+@dataclass
+class Stuck:
+    """Twin of ``models.detectors.stuck`` for one datastream."""
+
+    detector: Any
+    run: list[int] = field(default_factory=list)  # times of the run's readings
+    value: float = math.nan
+    noughts_s: float = 0.0
+    others: float = 0.0
+
+    def step(self, time_ms: int, value: float, kind: int, local_ms: int) -> Told:
+        """Score one reading, then learn it."""
+        if not math.isfinite(value):
+            return NOTHING
+        d = self.detector
+        longest_s, most = d.factor * self.noughts_s + d.margin_s, d.factor * self.others + d.least
+        if value == self.value:
+            self.run.append(time_ms)
+            if value == 0.0:
+                share = min(self.lasted() / longest_s, len(self.run) / d.least)
+            else:
+                share = min(self.lasted() / d.margin_s, len(self.run) / most)
+            return (min(4.0 * share**2, 30.0), math.nan, math.nan, math.nan)
+        if self.value == 0.0:
+            self.noughts_s = kept(max(self.noughts_s, min(self.lasted(), longest_s)))
+        else:
+            self.others = kept(max(self.others, min(len(self.run), most)))
+        self.value, self.run = value, [time_ms]
+        return (0.0, math.nan, math.nan, math.nan)
+
+    def lasted(self) -> float:
+        """Seconds from the run's first reading to its latest."""
+        return kept(max((time - self.run[0]) / 1000 for time in self.run)) if self.run else 0.0
+
+
+@dataclass
+class Silent:
+    """Twin of ``models.detectors.silent`` for one datastream."""
+
+    detector: Any
+    last: int | None = None
+    pauses: int = 0
+    pace: float = 0.0
+    record: float = 0.0
+
+    def step(self, time_ms: int, value: float, kind: int, local_ms: int) -> Told:
+        """Score one pause, then learn it."""
+        if not math.isfinite(value):
+            return NOTHING
+        score = 0.0
+        pause = 0.0 if self.last is None else max((time_ms - self.last) / 1000, 0.0)
+        if pause > 0.0:
+            if self.pauses >= self.detector.ready:
+                limit = (self.detector.factor * self.record + self.detector.margin) * self.pace
+                score = min(4.0 * (pause / max(limit, 0.001)) ** 2, 30.0)
+                pause = min(pause, limit)
+                self.record = kept(max(self.record, pause / max(self.pace, 0.001)))
+            self.pauses += 1
+            self.pace = kept(self.pace + (pause - self.pace) / min(self.pauses, 10))
+        self.last = time_ms if self.last is None else max(self.last, time_ms)
+        return (score, math.nan, math.nan, math.nan)

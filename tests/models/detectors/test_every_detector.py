@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import io
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -30,10 +32,14 @@ TRIED: dict[str, list[Cell]] = {
         {"compiled": False},
     ],
     "running-level": [{}, {"memory": 50, "ready": 4, "floor": 0.5}],
+    "silent": [{}, {"margin": 1, "ready": 3}],
+    "stuck": [{"margin_s": 60, "least": 2}],
 }
 TWINS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "seasonal-baseline": lambda detector: lambda: naive.SeasonalBaseline(detector),
     "running-level": lambda detector: lambda: naive.RunningLevel(detector),
+    "silent": lambda detector: lambda: naive.Silent(detector),
+    "stuck": lambda detector: lambda: naive.Stuck(detector),
 }
 CASES = [pytest.param(name, cell, id=f"{name}-{cell}") for name, cells in TRIED.items() for cell in cells]
 
@@ -49,6 +55,8 @@ def stream(seed: int, n: int = 7, length: int = 700) -> Columns:
     value[rng.random(length) < 0.03] = np.nan
     value[rng.random(length) < 0.01] = np.inf
     value[rng.random(length) < 0.01] *= 10
+    value[length // 3 : length // 2] = 3.0
+    value[length // 2 : length // 2 + 40] = 0.0
     local = time + 8 * HOUR
     kind = (local // (24 * HOUR) % 3).astype(np.uint8)
     return rows, time, value, kind, local
@@ -207,3 +215,11 @@ def test_nothing_is_nothing(name: str, cell: Cell) -> None:
     detector = detectors.get(name, cell)
     _, told = run(detector, detector.start(0), [tuple(column[:0] for column in stream(5))])
     assert told.shape == (4, 0)
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_the_example_in_its_description_runs(name: str) -> None:
+    """Every detector's class shows an example, and it does what it says."""
+    result = doctest.testmod(sys.modules[detectors.known()[name].__module__])
+    assert result.attempted > 0
+    assert result.failed == 0
