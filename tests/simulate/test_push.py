@@ -16,7 +16,6 @@ from sensors.push import Counts, Pusher, Refused, retry_after_s
 from tests.simulate.rig import free_port
 
 READINGS = (["cam-1/people", "cam-2/people"], [1_000, 2_000], [3.0, 4.5])
-TAKEN = web.json_response, {"accepted": 2, "rejected": 0, "errors": []}, 202
 
 
 class Door:
