@@ -101,11 +101,6 @@ def convert(lon: Any, lat: Any, source: str, target: str) -> tuple[Float64, Floa
     return x, y
 
 
-def to_wgs84(lon: Any, lat: Any, crs: str) -> tuple[Float64, Float64]:
-    """Lon and lat in ``crs`` as WGS-84."""
-    return convert(lon, lat, crs, "wgs84")
-
-
 def wgs84_to_gcj02(lon: Float64, lat: Float64) -> tuple[Float64, Float64]:
     """GCJ-02 of WGS-84 points; unchanged outside the rectangle."""
     east, north = _gcj_shift(lon, lat)

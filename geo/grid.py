@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -140,11 +139,3 @@ def resolution_for(zoom: float, lat: float, pixels: float) -> int:
         if h3.average_hexagon_edge_length(resolution, "m") * np.sqrt(3) >= metres:
             return resolution
     return COARSEST
-
-
-def heat(level: Level, values: Any) -> Iterable[tuple[float, float, float]]:
-    """(lon, lat, sum) of the cells that have a value."""
-    totals = level.total(values)
-    for row in np.flatnonzero(np.isfinite(totals)):
-        lon, lat = level.centres[row]
-        yield float(lon), float(lat), float(totals[row])
