@@ -77,7 +77,7 @@ def demo(
     if speed is not None and speed <= 0:
         raise typer.BadParameter(f"speed {speed} is not above 0; 1 is real time")
     chosen = settings(city=city, wall_port=port)
-    return asyncio.run(run(chosen, speed, seconds(for_) if for_ else None, headless, as_json))
+    return asyncio.run(run(chosen, speed, seconds(for_) if for_ is not None else None, headless, as_json))
 
 
 @app.command()

@@ -11,6 +11,8 @@ from citybrain.stack import Stack, check_machine
 from config import site as sites
 from config.settings import Settings
 
+ROLES = ("gateway", "wall", "archive", "worker")
+
 
 async def run_all(settings: Settings) -> int:
     """Run broker and store (where none is configured), gateway, worker, archive and wall until told to stop."""
@@ -22,6 +24,7 @@ async def run_all(settings: Settings) -> int:
             if await until(stop, _start(Stack(settings, supervisor))):
                 await stop.wait()
                 say("citybrain: stopping")
+                await asyncio.gather(*(supervisor.end(role) for role in ROLES))  # the broker is there until the last
         finally:
             stop.set()
             await ending
@@ -39,7 +42,7 @@ async def _start(stack: Stack) -> bool:
     kafka = stack.settings.kafka
     assert kafka is not None
     await asyncio.to_thread(prepare.make_topics, kafka, site.city.id, site.register.shards)
-    await asyncio.gather(*(stack.start_role(role) for role in ("gateway", "wall", "archive", "worker")))
+    await asyncio.gather(*(stack.start_role(role) for role in ROLES))
     _invite(settings)
     return True
 

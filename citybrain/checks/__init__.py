@@ -22,7 +22,7 @@ class Check:
         """The check as one line."""
         limit = f" ({self.limit})" if self.limit else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.status:<8} {self.name:<14} {self.value}{limit}{remedy}"
+        return f"{self.status:<8} {self.name:<20} {self.value}{limit}{remedy}"
 
 
 def ok(name: str, value: str, limit: str = "") -> Check:
