@@ -53,7 +53,7 @@ def write_pack(
     The districts are converted from ``crs`` to WGS-84 and simplified as one coverage.
     """
     if folder.exists():
-        raise CityError(f"{folder} exists; remove it or choose another --id")
+        raise CityError(f"{folder} exists; remove it or choose another --name")
     codes = [district.adcode for district in districts]
     valid, repairs = repaired(codes, [district.shape for district in districts])
     kept = [row for row, shape in enumerate(valid) if shape is not None]
