@@ -26,6 +26,7 @@ from config import contract
 from models.values import Alert, Answer, to_json
 
 log = logging.getLogger(__name__)
+STAMP_S = 1.0  # so often a worker says which shards it has
 
 
 @dataclass(slots=True)
@@ -57,12 +58,13 @@ class Picture:
     _store: str = ""  # which run of the store this is
     _alerts: dict[str, Alert] = field(default_factory=dict)
     _owns_alerts: bool = False
+    _stamped: float = 0.0
     _away_since: float | None = None
 
     def __post_init__(self) -> None:
         # no silent retries: a broken connection must be seen, for then the whole picture is written again
         self._client = redis.from_url(
-            self.url, retry=Retry(NoBackoff(), 0), socket_timeout=5, redis_connect_func=self._connected
+            self.url, retry=Retry(NoBackoff(), 0), socket_timeout=10, redis_connect_func=self._connected
         )
 
     async def _connected(self, connection: Any) -> None:
@@ -171,7 +173,8 @@ class Picture:
 
     async def _write(self) -> None:
         pipe = self._client.pipeline(transaction=False)
-        marks = [(shard, picture, self._queue(pipe, shard, picture)) for shard, picture in self._shards.items()]
+        for shard, picture in self._shards.items():
+            self._queue(pipe, shard, picture)
         zones, history = self._zones, self._history
         if zones is not None:
             self._zones, self._history = None, []
@@ -180,24 +183,25 @@ class Picture:
                 pipe.lpush(contract.history(self.city), *history)
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
+        if time.monotonic() - self._stamped >= STAMP_S:  # a loss must show while nothing moves, too
+            self._stamped = time.monotonic()
+            now = int(time.time() * 1000)
+            mine = [f"shard:{shard}" for shard in self._shards] + ["alerts"] * self._owns_alerts
+            if mine:
+                pipe.hset(contract.owners(self.city), mapping=dict.fromkeys(mine, now))
         if not len(pipe):
-            await self._client.ping()  # a loss must show while nothing moves, too
             return
         try:
             await pipe.execute()
         except (RedisError, OSError):
-            for _, picture, dirty in marks:
-                picture.dirty |= dirty
-            if self._zones is None:
-                self._zones = zones
-            self._history = history + self._history
+            self._history = history + self._history  # all else is written whole when the store is back
             raise
 
-    def _queue(self, pipe: Any, shard: int, picture: _ShardPicture) -> NDArray[np.bool_]:
-        """Put what moved of one shard into the pipeline; which chunks these were."""
+    def _queue(self, pipe: Any, shard: int, picture: _ShardPicture) -> None:
+        """Put what moved of one shard into the pipeline."""
         dirty = picture.dirty.copy()
         if not dirty.any():
-            return dirty
+            return
         city = self.city
         for start, end in _runs(dirty):
             a, b = start * contract.CHUNK, min(end * contract.CHUNK, len(picture.value))
@@ -217,7 +221,6 @@ class Picture:
         pipe.publish(contract.changes(city), json.dumps(change))
         picture.dirty[:] = False
         picture.accepted = 0
-        return dirty
 
     async def alerts(self, changed: Iterable[Alert], gone: Iterable[str], answers: Iterable[Answer]) -> None:
         """Write changed alerts, take away old ones, leave answers; at once. Kept for later while Redis is away."""
