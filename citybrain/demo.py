@@ -191,7 +191,7 @@ class _Run:
         """What is known now; what cannot be asked is left at 0."""
         counted = Counted(accepted=feed.said(self.stack.settings).accepted)
         try:
-            numbers = await self.redis.hgetall(contract.counters(self.city))
+            numbers: dict[Any, Any] = await self.redis.hgetall(contract.counters(self.city))  # bytes, as asked for
             held = await self.redis.hgetall(contract.alerts(self.city))
         except (RedisError, OSError):
             return counted

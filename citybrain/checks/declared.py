@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from polars.exceptions import PolarsError
+
 from citybrain.checks import Check, fault, ok, warning
 from citybrain.commands import packs
 from config import city as cities
@@ -41,7 +43,7 @@ def registered(settings: Settings, loaded: City | None) -> tuple[int, Check]:
     """How many shards the register has (0 without one), and whether it is there."""
     try:
         held = register.load(settings.register)
-    except RegisterError as error:
+    except (RegisterError, PolarsError) as error:
         if settings.register.exists():
             return 0, fault("register", str(error), "readable", "restore it from a backup: offsets and states go by it")
         made = "every role makes it at its first start"
