@@ -29,7 +29,7 @@ BEAT_S = 2.0
 SLOW_S = 1.0  # sources, counters and zones are looked at this often
 REREAD_S = 10.0  # all alerts are read again this often: a published change can be lost, closed ones leave
 AGES_S = 5.0
-SCALE_S = 60.0
+SCALE_S = 2.0
 RETRY_S = 0.5
 LEVEL_BYTES_S = 16_000  # of the 25 kB/s a viewer may cost; two bytes a level in base64
 LEVELS_A_TICK = int(LEVEL_BYTES_S * TICK_S / 2)
@@ -266,6 +266,14 @@ class Hub:
             place[self._old] = np.nan
             self.board.place = place
 
+    async def _history(self) -> list[list[Any]]:
+        """The points that may be new: the newest few when they reach back to what is known, else all that is shown."""
+        known = self.board.history[-1][0] if self.board.history else -1
+        newest = view.history(await self.store.history(HISTORY_NEWER))
+        if known >= 0 and newest and newest[0][0] <= known:
+            return newest
+        return view.history(await self.store.history(HISTORY_SHOWN))
+
     async def _read_ages(self) -> None:
         time_s = np.zeros(len(self._value), np.int64)
         for shard, members in enumerate(self.store.members):
@@ -309,8 +317,7 @@ class Hub:
             self._zones = False
             _, rows = view.zones(await self.store.zones())
             self.board.put("zones", rows)
-            points = HISTORY_NEWER if self.board.history else HISTORY_SHOWN
-            self.board.history = view.history(await self.store.history(points))
+            self.board.history = await self._history()
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

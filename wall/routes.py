@@ -78,7 +78,7 @@ class Routes:
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
     async def _frames(self, still: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The frames of a new viewer, for as long as its session is ``still`` good: one that was revoked sees no more."""
+        """A new viewer's frames while its session is ``still`` good: one that was revoked sees no more."""
         viewer = self._hub.join()
         asked = time.monotonic()
         try:

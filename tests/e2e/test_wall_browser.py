@@ -181,7 +181,7 @@ def test_a_wall_needs_no_login_and_fills_its_screen(
     width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert (width, height) == size
     assert page.locator("[data-state=failed]").count() == 0
-    maps = [it for it in page.locator(".map > .layers > canvas:first-child").all() if it.is_visible()]
+    maps = [it for it in page.locator(".map > .layers > canvas.heat").all() if it.is_visible()]
     assert len(maps) == (2 if size[0] / size[1] >= 2.5 else 1)
     for canvas in maps:
         drawn, shown = canvas.evaluate("(it) => [it.width, Math.round(it.clientWidth * devicePixelRatio)]")

@@ -1,7 +1,7 @@
 // A map of the city: stacked canvases in real pixels, each repainted only for what changed on it.
 import { panelState } from "./panel.mjs";
 import { el, remPx } from "./dom.mjs";
-import { Ground } from "./layers/ground.mjs";
+import { Lines } from "./layers/ground.mjs";
 import { Heat, RAMP } from "./layers/heat.mjs";
 import { Signs } from "./layers/signs.mjs";
 import { mark } from "./marks.mjs";
@@ -16,8 +16,8 @@ class View {
     this.box = box;
     this.small = small;
     this.layers = [];
-    for (const Layer of [Ground, Heat, Ground.Lines, Signs]) {
-      const canvas = el("canvas");
+    for (const [name, Layer] of Object.entries({ heat: Heat, lines: Lines, signs: Signs })) {
+      const canvas = el("canvas", { class: name });
       holder.append(canvas);
       this.layers.push(new Layer(canvas, this));
     }

@@ -1,4 +1,4 @@
-// What does not move: the land below the heat; borders, venues and names above it.
+// What does not move: the land below the heat; borders, venues and names above it, on a canvas of their own.
 
 function trace(context, view, zone) {
   for (const ring of zone.rings) {
@@ -10,24 +10,17 @@ function trace(context, view, zone) {
   }
 }
 
-export class Ground {
-  constructor(canvas, view) {
-    this.canvas = canvas;
-    this.view = view;
-    this.context = canvas.getContext("2d");
-  }
-
-  paint() {
-    const { context, view } = this;
-    context.clearRect(0, 0, view.width, view.height);
-    context.fillStyle = "#10171e";
-    context.beginPath();
-    for (const zone of view.app.ground.zones) if (zone.kind === "district") trace(context, view, zone);
-    context.fill("evenodd");
-  }
+// The land, painted below the heat on its canvas.
+export function land(context, view) {
+  context.fillStyle = "#0a0e13";
+  context.fillRect(0, 0, view.width, view.height);
+  context.fillStyle = "#10171e";
+  context.beginPath();
+  for (const zone of view.app.ground.zones) if (zone.kind === "district") trace(context, view, zone);
+  context.fill("evenodd");
 }
 
-class Lines {
+export class Lines {
   constructor(canvas, view) {
     this.canvas = canvas;
     this.view = view;
@@ -84,6 +77,4 @@ class Lines {
     context.fillText(text, x, y);
   }
 }
-Ground.Lines = Lines;
-
 export const touches = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];

@@ -1,9 +1,12 @@
 // How busy the city is: hexagons that carry the mean level of their datastreams, or single dots where there are few.
 import { NONE } from "../state.mjs";
+import { land } from "./ground.mjs";
 
 // One hue; its bright end stays dark enough for a red sign to be read on it.
 export const RAMP = ramp([[0, 20, 30, 38], [0.3, 22, 48, 58], [0.65, 30, 73, 85], [1, 44, 102, 114]]);
 const GREY = "#23262b"; // no data
+const REST = 2; // after a paint that took so long to show, wait twice as long
+const SLOWEST_MS = 1000;
 const DOTS = 3000; // up to so many datastreams in view are drawn one by one
 
 function ramp(stops) {
@@ -18,13 +21,16 @@ export class Heat {
   constructor(canvas, view) {
     this.canvas = canvas;
     this.view = view;
-    this.context = canvas.getContext("2d");
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.dirty = new Set();
+    this.cost = 0; // ms from a paint to its frame, as a rule
   }
 
   // Bins again and paints everything: after a resize, a pan or a zoom, and after a snapshot.
   paint() {
     const { view } = this, { points, state } = view.app;
-    this.context.clearRect(0, 0, view.width, view.height);
+    land(this.context, view);
+    this.dirty.clear();
     const seen = this.#visible(points);
     this.dots = seen.length <= DOTS;
     if (this.dots) { this.seen = new Set(seen); this.#paintDots(); return; }
@@ -42,16 +48,29 @@ export class Heat {
       if (moved.some((row) => this.seen.has(row))) this.#paintDots();
       return;
     }
-    const dirty = new Set();
     for (const row of moved) {
       const cell = this.cell[row];
       if (cell < 0) continue;
       this.#count(cell, this.known[row], -1);
       this.#count(cell, level[row], 1);
       this.known[row] = level[row];
-      dirty.add(cell);
+      this.dirty.add(cell);
     }
-    this.#paintCells([...dirty].filter((cell) => this.cells[cell].shown !== this.#shade(cell)));
+    this.#soon();
+  }
+
+  // Paints what changed, now or, on a screen that is slow to show it, after a pause in which it can do other things.
+  #soon() {
+    if (this.waiting || !this.dirty.size) return;
+    this.waiting = true;
+    setTimeout(() => {
+      this.waiting = false;
+      const started = performance.now(), dirty = [...this.dirty];
+      this.dirty.clear();
+      this.#paintCells(dirty.filter((cell) => this.cells[cell].shown !== this.#shade(cell)));
+      requestAnimationFrame(() => setTimeout(() => { this.cost = 0.8 * this.cost + 0.2 * (performance.now() - started); }));
+      this.rested = performance.now() + REST * this.cost;
+    }, Math.max(0, Math.min((this.rested ?? 0) - performance.now(), SLOWEST_MS)));
   }
 
   #visible(points) {
@@ -122,7 +141,7 @@ export class Heat {
 
   #paintDots() {
     const { context, view } = this, { points, state } = view.app, few = this.seen.size < 200;
-    context.clearRect(0, 0, view.width, view.height);
+    land(context, view);
     for (const row of this.seen) {
       const level = state.level[row], x = view.x(points.x[row]), y = view.y(points.y[row]);
       const radius = view.rem * (few ? 0.7 + (level === NONE ? 0 : level / 10) : 0.45);

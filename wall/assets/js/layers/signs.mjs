@@ -17,7 +17,7 @@ export class Signs {
     this.lit = true;
     setInterval(() => {
       this.lit = !this.lit;
-      if (this.pulsing) requestAnimationFrame(() => this.#draw());
+      if (this.pulsing) requestAnimationFrame(() => this.#pulse());
     }, BLINK_MS);
   }
 
@@ -51,6 +51,19 @@ export class Signs {
       if (sign.id === view.app.chosen) this.#chosen(sign);
     }
     for (const label of labels) this.#label(label);
+  }
+
+  // Draws again only around the signs that pulse, so that the rest of a large screen is left alone.
+  #pulse() {
+    const { context, signs } = this;
+    context.save();
+    context.beginPath();
+    for (const { alert, x, y, size } of signs) {
+      if (alert.state === "unacknowledged" && alert.level < 3) context.rect(x - 1.4 * size, y - 1.4 * size, 2.8 * size, 2.8 * size);
+    }
+    context.clip();
+    this.#draw();
+    context.restore();
   }
 
   #ring({ alert, x, y, size }) {
@@ -109,10 +122,12 @@ export class Signs {
     const place = [zone && f.both(zone.name), f.both(alert.place)].filter(Boolean);
     const second = [...new Set(place)].join(" · ");
     context.font = `600 ${big}px ${family}`;
-    const first = clip(context, f.both(alert.headline), view.rem * 24), wide = context.measureText(first).width;
+    const first = wrap(context, f.both(alert.headline), view.rem * 26);
+    const wide = Math.max(...first.map((line) => context.measureText(line).width));
     context.font = `400 ${small}px ${family}`;
-    const under = clip(context, second, view.rem * 24), wider = Math.max(wide, context.measureText(under).width);
-    return { first, under, family, big, small, width: wider + view.rem * 1.7, height: big + small + view.rem * 1.3 };
+    const under = clip(context, second, view.rem * 26), wider = Math.max(wide, context.measureText(under).width);
+    const height = first.length * big * 1.18 + small + view.rem * 1.1;
+    return { first, under, family, big, small, width: wider + view.rem * 1.7, height };
   }
 
   #spot(sign, { width, height }, keep, taken) {
@@ -155,15 +170,24 @@ export class Signs {
     context.textBaseline = "top";
     context.fillStyle = "#e8eef4";
     context.font = `600 ${big}px ${family}`;
-    context.fillText(first, x + view.rem * 0.95, y + view.rem * 0.4);
+    first.forEach((text, i) => context.fillText(text, x + view.rem * 0.95, y + view.rem * 0.4 + i * big * 1.18));
     context.fillStyle = "#a3b4c4";
     context.font = `400 ${small}px ${family}`;
-    context.fillText(under, x + view.rem * 0.95, y + view.rem * 0.75 + big);
+    context.fillText(under, x + view.rem * 0.95, y + view.rem * 0.5 + first.length * big * 1.18);
   }
 }
 
 function sameSpot(a, b) {
   return a !== b && Math.hypot(a.x - b.x, a.y - b.y) < a.size / 2;
+}
+
+// At most two lines, broken between words or hanzi.
+function wrap(context, text, width) {
+  if (context.measureText(text).width <= width) return [text];
+  const parts = text.match(/[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*/g) ?? [text];
+  let line = "";
+  while (parts.length && context.measureText((line + parts[0]).trimEnd()).width <= width) line += parts.shift();
+  return line ? [line.trimEnd(), clip(context, parts.join(""), width)] : [clip(context, text, width)];
 }
 
 function clip(context, text, width) {

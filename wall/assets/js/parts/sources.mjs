@@ -2,6 +2,7 @@
 import { panelState } from "../panel.mjs";
 import { el, put, say } from "../dom.mjs";
 
+const MANY = 15; // from here on a healthy source shows its name alone
 const RANK = { down: 0, late: 1, ok: 2 };
 const SIGN = { down: "✕ ", late: "▲ ", ok: "" };
 
@@ -20,6 +21,7 @@ export class Sources {
     const count = (health) => rows.filter(([, row]) => row.health === health).length;
     say(this.element.querySelector(".aside"), f.t("source.summary", { n: rows.length, late: count("late"), down: count("down") }));
     const body = this.element.querySelector(".body");
+    put(body, "class", rows.length > MANY ? "body many" : "body");
     rows.forEach(([name, row], i) => {
       const chip = this.#chip(name);
       put(chip.node, "class", `source ${row.health}`);

@@ -1,11 +1,11 @@
 // The city's vitals: the total of each property against what was expected, and how well the city is seen.
-import { tally } from "../alerts.mjs";
+import { tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say, svg } from "../dom.mjs";
 import { NONE } from "../state.mjs";
 
 const POINTS = 60; // of a sparkline
-const TILES = 6;
+const TILES = 8;
 const RATE_S = 10; // the rate of readings is told over so many seconds
 
 export class Vitals {
@@ -34,7 +34,7 @@ export class Vitals {
 
   #draw() {
     const { state, format: f } = this.app, last = state.history.at(-1)?.[1] ?? {};
-    for (const [property, [value, expected]] of Object.entries(last).slice(0, TILES - 2)) {
+    for (const [property, [value, expected]] of Object.entries(last).slice(0, TILES - 4)) {
       const unit = this.app.ground.properties.find((it) => it.id === property)?.unit ?? "";
       const line = state.history.slice(-POINTS).map(([, totals]) => totals[property]?.[0]);
       const odd = expected > 0 && Math.abs(value / expected - 1) > 0.25;
@@ -43,8 +43,9 @@ export class Vitals {
     }
     this.#online();
     this.#feed();
-    const counts = tally(state.alerts), share = counts.active ? counts.acknowledged / counts.active : 1;
-    this.#tile("~acknowledged", f.t("tile.acknowledged"), counts.acknowledged, "", f.t("tile.acknowledged.sub", { share: f.percent(share) }), this.#past("a", counts.acknowledged));
+    const counts = tally(state.alerts), share = counts.active ? f.percent(counts.acknowledged / counts.active) : "–";
+    this.#tile("~acknowledged", f.t("tile.acknowledged"), counts.acknowledged, "", f.t("tile.acknowledged.sub", { share }), this.#past("a", counts.acknowledged));
+    this.#longest();
     const detections = state.counts.get("detections")?.n;
     if (detections !== undefined) this.#tile("~detections", f.t("tile.detections"), detections, "", f.t("tile.detections.sub"), this.#past("d", detections));
   }
@@ -64,6 +65,14 @@ export class Vitals {
     this.#tile("~rate", f.t("tile.rate"), rate >= 10 ? Math.round(rate) : Number(rate.toFixed(1)), f.t("tile.rate.unit"), f.t("tile.late", { n: f.number(late) }), this.#past("r", rate));
   }
 
+  // How long the alert that waits longest has waited.
+  #longest() {
+    const { state, format: f } = this.app, now = this.app.now();
+    const since = [...state.alerts.values()].filter(waiting), oldest = Math.min(...since.map((alert) => alert.opened));
+    const late = since.filter((alert) => alert.deadline < now).length, span = since.length ? f.span(now - oldest) : "–";
+    this.#tile("~longest", f.t("tile.longest"), span, "", f.t("tile.longest.sub", { n: f.number(late) }), this.#past("l", since.length ? now - oldest : 0), late > 0);
+  }
+
   #past(key, value) {
     const past = (this.seen[key] ??= []);
     past.push(value);
@@ -79,7 +88,7 @@ export class Vitals {
         svg("svg", { viewBox: "0 0 90 26", preserveAspectRatio: "none", "aria-hidden": "true" }, tile.path)));
       this.tiles.set(key, tile);
     }
-    const [number, times] = this.app.format.short(value);
+    const [number, times] = typeof value === "string" ? [value, ""] : this.app.format.short(value);
     tile.figure.replaceChildren(number, el("small", {}, `${times}${times && unit ? " " : ""}${unit}`));
     tile.figure.classList.toggle("odd", odd);
     say(tile.under, under);

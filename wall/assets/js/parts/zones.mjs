@@ -9,7 +9,7 @@ export class Zones {
   constructor(element, app) {
     this.element = element;
     this.app = app;
-    this.names = new Map(app.ground.zones.map((zone) => [zone.id, zone.name]));
+    this.names = new Map([[app.ground.city.id, app.ground.city.name], ...app.ground.zones.map((zone) => [zone.id, zone.name])]);
     this.pool = [];
     new ResizeObserver(() => this.#draw()).observe(element);
   }
