@@ -197,7 +197,7 @@ def city_list(as_json: Json = False) -> int:
 
 @city_app.command("new")
 def city_new(
-    adcode: Annotated[str, typer.Argument(help="Six digits of GB/T 2260, such as 440100 for Guangzhou.")],
+    adcode: Annotated[str, typer.Option(help="Six digits of GB/T 2260, such as 440100 for Guangzhou.")],
     name: Annotated[str | None, typer.Option(help="The city's id; the adcode unless given.")] = None,
     name_en: Annotated[str | None, typer.Option("--name-en", help="Its English name.")] = None,
     into: Annotated[Path | None, typer.Option(help="The folder for its folder.")] = None,

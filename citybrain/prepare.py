@@ -55,10 +55,10 @@ def make_register(settings: Settings) -> None:
         assets = _assets(city)
         if settings.register.exists():
             held = register.load(settings.register)
-            made, rejects = register.extend(held, city, assets, watched)
-            if len(made) == len(held):
+            made, rejects = register.extend(register.rezone(held, city), city, assets, watched)
+            if made.frame.equals(held.frame):
                 return
-            log.info("register: %d datastreams appended", len(made) - len(held))
+            log.info("register: %d datastreams appended, zones placed anew", len(made) - len(held))
         else:
             made, rejects = register.build(city, assets, watched)
             log.info("register: %d datastreams in %d shards", len(made), made.shards)

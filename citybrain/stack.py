@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -13,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from citybrain.local import kafka as local_kafka
 from citybrain.local import redis as local_redis
 from citybrain.local.environment import environment
 from citybrain.local.ports import free_port
 from citybrain.local.supervisor import Process, Supervisor, at_once
+from config import contract
+from config import register as registers
 from config.settings import Settings
 
 DISK_MB = 1_000
@@ -78,9 +83,28 @@ class Stack:
             ready = _answers(f"http://{settings.host}:{settings.gateway_port}/healthz")
         elif role == "wall":
             ready = _answers(f"http://{settings.host}:{settings.wall_port}/healthz")
+        elif role == "worker":
+            ready = self._owned()
         else:
             ready = at_once
         await self.supervisor.start(Process(name or role, self.command("run", role), self.variables(), ready))
+
+    def _owned(self) -> Callable[[], Awaitable[bool]]:
+        """Ready when every shard and the alerts have said, since now, that a worker has them."""
+        assert self.settings.redis is not None
+        url, city = self.settings.redis.get_secret_value(), self.settings.city
+        wanted = {f"shard:{shard}" for shard in range(registers.load(self.settings.register).shards)} | {"alerts"}
+        since = time.time() * 1000
+
+        async def ready() -> bool:
+            async with Redis.from_url(url, decode_responses=True) as client:
+                try:
+                    said = await client.hgetall(contract.owners(city))
+                except (RedisError, OSError):
+                    return False
+            return wanted <= {name for name, at in said.items() if int(at) >= since}
+
+        return ready
 
     async def start_feed(self, *options: str) -> None:
         """Start the simulator or the replay that pushes readings to the gateway; it is not started again."""

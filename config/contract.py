@@ -93,6 +93,11 @@ def counters(city: str) -> str:
     return f"citybrain:{city}:counters"
 
 
+def owners(city: str) -> str:
+    """Hash: "shard:<k>" and "alerts" → ms at which the worker that owns it last wrote; 10 s old: its worker is down."""
+    return f"citybrain:{city}:owners"
+
+
 def changes(city: str) -> str:
     """Channel (pub/sub), JSON, one of:
 

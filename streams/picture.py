@@ -183,13 +183,14 @@ class Picture:
                 pipe.lpush(contract.history(self.city), *history)
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
-        if time.monotonic() - self._stamped >= STAMP_S:  # a loss must show while nothing moves, too
+        if time.monotonic() - self._stamped >= STAMP_S:
             self._stamped = time.monotonic()
             now = int(time.time() * 1000)
             mine = [f"shard:{shard}" for shard in self._shards] + ["alerts"] * self._owns_alerts
             if mine:
                 pipe.hset(contract.owners(self.city), mapping=dict.fromkeys(mine, now))
         if not len(pipe):
+            await self._client.ping()  # a loss must show while nothing moves, too
             return
         try:
             await pipe.execute()
