@@ -28,11 +28,13 @@ packs = typer.Typer(no_args_is_help=True, help="Scenario packs.")
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: input that could not be used.")
 token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
 user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
+display = typer.Typer(no_args_is_help=True, help="Screens that show the wall without a login.")
 city_app = typer.Typer(no_args_is_help=True, help="City packs.")
 app.add_typer(packs, name="packs")
 app.add_typer(dead, name="dead")
 app.add_typer(token, name="token")
 app.add_typer(user, name="user")
+app.add_typer(display, name="display")
 app.add_typer(city_app, name="city")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
@@ -242,6 +244,20 @@ def user_add(
     from wall.accounts import add_user
 
     add_user(settings(city=city).secrets / "users.json", name, role, password)
+    return 0
+
+
+@display.command("new")
+def display_new(
+    name: Annotated[str, typer.Argument(help="The screen's name; one that exists gets a new token.")],
+    city: CityName = None,
+) -> int:
+    """Let a screen show the wall without a login; prints the address to open there, once."""
+    from wall.accounts import add_display
+
+    chosen = settings(city=city)
+    token = add_display(chosen.secrets / "displays.json", name)
+    print(f"http://{chosen.host}:{chosen.wall_port}/wall?display={token}")
     return 0
 
 

@@ -57,6 +57,7 @@ def _invite(settings: Settings) -> None:
         f"   (described at /openapi.json)\n\n"
         f"  a token for a gateway    {where} token new NAME --city {settings.city}\n"
         f"  a login for a person     {where} user add NAME --role dispatcher --city {settings.city}\n"
+        f"  a screen without login   {where} display new NAME --city {settings.city}\n"
         f"  what is wrong, if it is  {where} doctor --city {settings.city}\n\n"
         "  Ctrl-C stops everything; the next start goes on from there.\n"
     )
