@@ -89,7 +89,7 @@ def sources(city: str) -> str:
 
 
 def counters(city: str) -> str:
-    """Hash: "scored:<shard>", "duplicates:<shard>", "late:<shard>", "detections" → integers since the city began."""
+    """Hash: "scored:<shard>", "duplicates:<shard>", "late:<shard>", "rejected:<shard>" → since the city began."""
     return f"citybrain:{city}:counters"
 
 

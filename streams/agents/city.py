@@ -50,7 +50,11 @@ class CityAgent:
         self.saving: asyncio.Task[None] | None = None
         saved = snapshots.newest(self.folder, below=log_end)
         if saved is not None:
-            self.engine.restore(saved[1])
+            try:
+                self.engine.restore(saved[1])
+            except ValueError as error:  # another register or pack: what was learned does not fit any more
+                log.error("the zones learn anew: %s", error)
+                self.engine = self.site.layouts.city_engine()
             self.inbox.next = self.inbox.safe = saved[0]
             log.info("city continues at offset %d", saved[0])
         if lost := self.inbox.begin(log_first):

@@ -56,7 +56,11 @@ class Shard:
         saved = snapshots.newest(self.folder, below=bounds[1])
         if saved is not None:
             offset, arrays = saved
-            self.engine.restore(arrays)
+            try:
+                self.engine.restore(arrays)
+            except ValueError as error:  # another register or pack: what was learned does not fit any more
+                log.error("shard %d learns anew: %s", number, error)
+                self.engine = site.layouts.engine(number)
             self.inbox.next = self.inbox.safe = offset
             log.info("shard %d continues at offset %d", number, offset)
         if lost := self.inbox.begin(bounds[0]):
