@@ -6,7 +6,7 @@ a cold start. The line is set to the wanted alerts; a counter's readings above i
 
 from __future__ import annotations
 
-import json as _json
+import json
 from collections import Counter
 from typing import Any
 
@@ -63,8 +63,8 @@ def line_for(local: NDArray[np.int64], score: NDArray[np.float32], per_month: fl
     raise ValueError(f"no line under 8 keeps to {per_month} alerts a month")
 
 
-def main(json: bool = False, per_month: float = 1.0) -> dict[str, Any]:
-    """Measure; prints the days with the most alerts, or one JSON object as the last line, and returns it."""
+def main(as_json: bool = False, per_month: float = 1.0) -> int:
+    """Measure; prints the days with the most alerts, or one JSON object as the last line."""
     local, values = counts()
     score, expected = scores(local, values)
     line = line_for(local, score, per_month)
@@ -76,9 +76,9 @@ def main(json: bool = False, per_month: float = 1.0) -> dict[str, Any]:
         here = np.isfinite(score[row])
         hours[moment] = [int((score[row] >= line).sum()), int(here.sum())]
     result = {"line": round(line, 2), "alerts": len(found), "hours": hours, "days": days.most_common(25)}
-    if json:
-        print(_json.dumps(result))
-        return result
+    if as_json:
+        print(json.dumps(result))
+        return 0
     print(f"line {line:.2f}: {len(found)} alerts, {per_month} a counter and month")
     for moment, (over, there) in hours.items():
         print(f"{moment}  {over} of {there} counters over the line")
@@ -86,7 +86,7 @@ def main(json: bool = False, per_month: float = 1.0) -> dict[str, Any]:
         first = min(row for row, _ in found if str(np.datetime64(int(local[row]), "ms").astype("datetime64[D]")) == day)
         ratio = np.nansum(values[first : first + 24]) / np.nansum(expected[first : first + 24])
         print(f"{day}  {number:2d} counters, from {first_hour(local[first])}, {ratio:.2f} times the expected in 24 h")
-    return result
+    return 0
 
 
 def first_hour(local_ms: np.int64) -> str:

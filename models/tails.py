@@ -19,7 +19,7 @@ from models.both import Number, choose, formula
 
 EXCEED = 0.02  # the share of readings over the threshold of one side
 THRESHOLD, EXCESS, SQUARE = 2.2, 0.55, 0.75  # the prior: a little heavier than normal, shape 0.16
-PRIOR = 12.0  # excesses the prior counts for
+PRIOR = 25.0  # excesses the prior counts for
 MEMORY = 400.0  # excesses after which older ones fade
 QUANTILE_PRIOR, QUANTILE_MEMORY = 300.0, 6_000.0  # the same in readings, for the threshold
 SHAPE_LOW, SHAPE_HIGH = 0.02, 0.45  # a tail with an end, or without a variance, is not believed

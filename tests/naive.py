@@ -59,8 +59,8 @@ class Side:
         if over > 0.0:
             self.count = min(self.count + 1.0, 400.0)
             mean, square = self.mean, self.square
-            self.mean = kept(mean + (over - mean) / (self.count + 12.0))
-            self.square = kept(square + (over * over - square) / (self.count + 12.0))
+            self.mean = kept(mean + (over - mean) / (self.count + 25.0))
+            self.square = kept(square + (over * over - square) / (self.count + 25.0))
 
 
 @dataclass
@@ -121,12 +121,13 @@ class SeasonalBaseline:
         for own_kind, lender_kind, node, weight in places:
             own, lender = self.point(own_kind, node), self.point(lender_kind, node)
             lent = (lender.seen * lender.mean + d.shrink * local) / (lender.seen + d.shrink)
-            seasons.append((own.seen * own.mean + d.shrink * lent) / (own.seen + d.shrink))
+            prior = d.shrink**2 / (own.seen + d.shrink)
+            seasons.append((own.seen * own.mean + prior * lent) / (own.seen + prior))
             visits += weight * (own.seen + lender.seen)
             here += weight * self.spreads.get(node, 0.0)
         expected = sum(weight * season for (_, _, _, weight), season in zip(places, seasons, strict=True)) + self.level
         known = max(visits - 1.0, 0.0)
-        deviation = (known * here + 4.0 * d.shrink * self.spread) / (known + 4.0 * d.shrink) * math.sqrt(math.pi / 2)
+        deviation = (known * here + 2.0 * d.shrink * self.spread) / (known + 2.0 * d.shrink) * math.sqrt(math.pi / 2)
         deviation = max(deviation, d.floor, 1e-3 * abs(expected))
         deviation *= math.sqrt(1.0 + 1.0 / (1.0 + visits))
         residual = x - expected
@@ -140,21 +141,26 @@ class SeasonalBaseline:
         learned = min(max(residual, -3.0 * deviation), 3.0 * deviation) if ready else residual
         self._learn_season(places, seasons, passed, learned)
         if gap != 0.0:
-            weight = max(passed, 1.0 / self.readings) * (visits + 0.05) / (visits + 1.0)
+            weight = max(passed, 0.0 if ready else 1.0 / self.readings) * (visits + 0.05) / (visits + 1.0)
             self.seen = kept(min(self.seen + weight, 168.0))
             self.spread = kept(self.spread + weight / self.seen * (abs(learned) - self.spread))
         self.level = kept(self.level + passed / d.drift * learned)
         self.local = kept(local + max(0.2, 1.0 / self.readings) * (x - local))
         if ready:
-            calm = abs(z) <= (self.up if residual > 0.0 else self.down).threshold
-            if calm or abs(z) > self.peak:
-                self.up.learn(z, self.readings)
-                self.down.learn(-z, self.readings)
-            self.peak = 0.0 if calm else kept(max(self.peak, min(abs(z), 1e15)))
+            self._learn_tails(z)
         self.last = time_ms if self.last is None else max(self.last, time_ms)
         if not ready:
             return (score, math.nan, math.nan, math.nan)
         return (score, *self._plain(expected, deviation))
+
+    def _learn_tails(self, z: float) -> None:
+        if abs(z) > (self.up if z > 0.0 else self.down).threshold:
+            if abs(z) > abs(self.peak):
+                self.peak = kept(math.copysign(min(abs(z), 1e15), z))
+            return
+        self.up.learn(max(self.peak, z) if self.peak > 0.0 else z, self.readings)
+        self.down.learn(max(-self.peak, -z) if self.peak < 0.0 else -z, self.readings)
+        self.peak = 0.0
 
     def _learn_season(
         self, places: Sequence[tuple[int, int, int, float]], seasons: Sequence[float], passed: float, learned: float

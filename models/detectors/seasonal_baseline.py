@@ -29,7 +29,7 @@ from models.tails import moved_moments, moved_threshold, surprise
 # columns of the state's cells: the head, then a block for each point of the day: mean and seen of each slot set, spread
 READINGS, SEEN, LOCAL, LEVEL, SPREAD = 0, 1, 2, 3, 4
 UP, DOWN = 5, 9  # of each side: threshold, mean excess, mean square excess, excesses
-PEAK = 13  # the largest |z| of the excursion that goes on, 0 when there is none
+PEAK = 13  # the z farthest out of the excursion that goes on, 0 when there is none
 HEAD = 14
 BLOCKS = 16  # where the blocks begin: the head fills one cache line
 
@@ -72,7 +72,8 @@ def _place(
 def _season(mean: Number, seen: Number, parent: Number, parent_seen: Number, local: Number, shrink: float) -> Number:
     """What a slot expects: its mean, drawn to its parent's, drawn to the local level, until seen often enough."""
     lent = (parent_seen * parent + shrink * local) / (parent_seen + shrink)
-    return (seen * mean + shrink * lent) / (seen + shrink)
+    prior = shrink * shrink / (seen + shrink)  # fades: what was seen thrice needs no advice
+    return (seen * mean + prior * lent) / (seen + prior)
 
 
 @formula
@@ -108,7 +109,7 @@ def _update(
     visits = other * (seen0 + parent_seen0) + share * (seen1 + parent_seen1)
     here = other * spreads[0] + share * spreads[1]
     known = np.maximum(visits - 1.0, 0.0)  # the first visit met a guess: what it missed by is no spread
-    deviation = (known * here + 4.0 * shrink * spread) / (known + 4.0 * shrink)
+    deviation = (known * here + 2.0 * shrink * spread) / (known + 2.0 * shrink)
     deviation = np.maximum(MAD * deviation, np.maximum(floor, RELATIVE_FLOOR * np.abs(expected)))
     wide = deviation * np.sqrt(1.0 + 1.0 / (1.0 + visits))
 
@@ -124,10 +125,11 @@ def _update(
     told = readings >= ready
     score = choose(told, score, 0.0)
 
-    # learning: by time, so that 720 readings of an hour weigh as much as one; only the first few count in full
+    # learning: by time, so that 720 readings of an hour weigh as much as one; before the first score each counts
     readings = np.minimum(readings + 1.0, MOST_READINGS)
     passed = np.minimum(np.maximum(gap, 0.0), 1.0)
-    weight = choose(gap == 0.0, 0.0, np.maximum(passed, 1.0 / readings))
+    early = choose(told, 0.0, 1.0 / readings)
+    weight = choose(gap == 0.0, 0.0, np.maximum(passed, early))
     learned = choose(told, np.minimum(np.maximum(residual, -LEARN * wide), LEARN * wide), residual)
     rate0, rate1 = passed * other, passed * share
     seen0, seen1 = np.minimum(seen0 + rate0, most), np.minimum(seen1 + rate1, most)
@@ -142,16 +144,17 @@ def _update(
     level = level + passed / drift * learned
     local = local + np.maximum(LOCAL_RATE, 1.0 / readings) * (x - local)
 
-    # tails are learned from what is calm and from what tops its excursion: an incident is one event, not a thousand
-    far = np.abs(z)
-    calm = choose(far > choose(high, up, down), 0.0, 1.0)
-    fresh = choose(told, np.maximum(calm, choose(far > peak, 1.0, 0.0)), 0.0)
-    peak = choose(told, (1.0 - calm) * np.maximum(peak, np.minimum(far, LARGEST)), peak)
-    z_up, z_down = choose(fresh > 0.0, z, NOTHING), choose(fresh > 0.0, -z, NOTHING)
-    up_excess, up_square, up_count = moved_moments(z_up, up, up_excess, up_square, up_count)
-    down_excess, down_square, down_count = moved_moments(z_down, down, down_excess, down_square, down_count)
-    up = choose(fresh > 0.0, moved_threshold(z, up, readings), up)
-    down = choose(fresh > 0.0, moved_threshold(-z, down, readings), down)
+    # tails learn the top of an excursion once it is over: while an incident lasts, its own tail stays as it was
+    far = np.minimum(np.abs(z), LARGEST)
+    calm = choose(told, choose(far > choose(high, up, down), 0.0, 1.0), 0.0)
+    fresh = choose(told, np.maximum(calm, choose(peak == 0.0, 1.0, 0.0)), 0.0)
+    top_up, top_down = choose(calm * peak > 0.0, peak, NOTHING), choose(calm * peak < 0.0, -peak, NOTHING)
+    up_excess, up_square, up_count = moved_moments(top_up, up, up_excess, up_square, up_count)
+    down_excess, down_square, down_count = moved_moments(top_down, down, down_excess, down_square, down_count)
+    up = choose(calm > 0.0, moved_threshold(np.maximum(top_up, z), up, readings), up)
+    down = choose(calm > 0.0, moved_threshold(np.maximum(top_down, -z), down, readings), down)
+    farther = choose(far > np.abs(peak), choose(high, far, -far), peak)
+    peak = choose(told, (1.0 - calm) * farther, peak)
 
     sides = (up, up_excess, up_square, up_count, down, down_excess, down_square, down_count)
     new_head = (readings, seen, local, level, spread, *sides, peak)
