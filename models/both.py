@@ -36,6 +36,32 @@ def _choose(condition: Number, yes: Number, no: Number) -> Callable[[Number, Num
     return chosen
 
 
+def lower(one: Number, other: Number) -> Number:
+    """The smaller of both; quicker in compiled loops than numpy's, which looks for NaN."""
+    return np.minimum(one, other)
+
+
+@overload(lower)
+def _lower(one: Number, other: Number) -> Callable[[Number, Number], Number]:
+    def smaller(one: Number, other: Number) -> Number:
+        return one if one < other else other
+
+    return smaller
+
+
+def upper(one: Number, other: Number) -> Number:
+    """The larger of both; quicker in compiled loops than numpy's, which looks for NaN."""
+    return np.maximum(one, other)
+
+
+@overload(upper)
+def _upper(one: Number, other: Number) -> Callable[[Number, Number], Number]:
+    def larger(one: Number, other: Number) -> Number:
+        return one if one > other else other
+
+    return larger
+
+
 def compiled(function: F) -> F:
     """``function`` as machine code, kept on disk where numba finds a folder that it can write (NUMBA_CACHE_DIR)."""
     try:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numba.extending import overload
 
-from models.both import Number, choose, formula
+from models.both import Number, choose, formula, lower, upper
 
 EXCEED = 0.02  # the share of readings over the threshold of one side
 THRESHOLD, EXCESS, SQUARE = 2.2, 0.55, 0.75  # the prior: a little heavier than normal, shape 0.16
@@ -34,21 +34,21 @@ def surprise(z: Number, threshold: Number, excess: Number, square: Number) -> Nu
     Under the threshold the one-sided probability runs from 1/2 at 0 to EXCEED as exp(-z^1.5), close to the normal
     law; over it the generalised Pareto of the excesses goes on.
     """
-    share = np.minimum(z / threshold, 1.0)
+    share = lower(z / threshold, 1.0)
     bulk = share * np.sqrt(share) * 3.2188758248682006  # log(0.5 / EXCEED)
-    return np.minimum((bulk + beyond(z - threshold, excess, square)) * 0.4342944819032518, CAP)
+    return lower((bulk + beyond(z - threshold, excess, square)) * 0.4342944819032518, CAP)
 
 
 def beyond(over: Number, excess: Number, square: Number) -> Number:
     """-log of the probability that an excess is at least ``over``, by the generalised Pareto law of those moments."""
-    return _pareto(np.maximum(over, 0.0), excess, square)
+    return _pareto(upper(over, 0.0), excess, square)
 
 
 @formula
 def _pareto(over: Number, excess: Number, square: Number) -> Number:
-    ratio = excess * excess / np.maximum(square - excess * excess, 1e-6 * excess * excess + 1e-12)
-    shape = np.minimum(np.maximum(0.5 * (1.0 - ratio), SHAPE_LOW), SHAPE_HIGH)
-    scale = np.maximum(excess * (1.0 - shape), 1e-6)
+    ratio = excess * excess / upper(square - excess * excess, 1e-6 * excess * excess + 1e-12)
+    shape = lower(upper(0.5 * (1.0 - ratio), SHAPE_LOW), SHAPE_HIGH)
+    scale = upper(excess * (1.0 - shape), 1e-6)
     return np.log1p(shape * over / scale) / shape
 
 
@@ -63,8 +63,8 @@ def _beyond(over: Number, excess: Number, square: Number) -> Callable[[Number, N
 @formula
 def moved_threshold(z: Number, threshold: Number, readings: Number) -> Number:
     """The threshold after a reading ``z`` of this side (negative: the other side), the ``readings``-th one."""
-    step = 20.0 / np.minimum(readings + QUANTILE_PRIOR, QUANTILE_MEMORY)  # 20: one over a normal's density there
-    return np.maximum(threshold + step * (choose(z > threshold, 1.0, 0.0) - EXCEED), 0.5)
+    step = 20.0 / lower(readings + QUANTILE_PRIOR, QUANTILE_MEMORY)  # 20: one over a normal's density there
+    return upper(threshold + step * (choose(z > threshold, 1.0, 0.0) - EXCEED), 0.5)
 
 
 @formula
@@ -72,8 +72,8 @@ def moved_moments(
     z: Number, threshold: Number, excess: Number, square: Number, count: Number
 ) -> tuple[Number, Number, Number]:
     """Mean, mean square and number of the excesses after ``z``; an excess is learned up to LEARNED means."""
-    over = np.minimum(z - threshold, LEARNED * excess)
+    over = lower(z - threshold, LEARNED * excess)
     here = choose(over > 0.0, 1.0, 0.0)
-    count = np.minimum(count + here, MEMORY)
+    count = lower(count + here, MEMORY)
     rate = here / (count + PRIOR)
     return excess + rate * (over - excess), square + rate * (over * over - square), count

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import pool, tails
-from models.both import Number, choose, compiled, formula
+from models.both import Number, choose, compiled, formula, lower, upper
 from models.calendar import DAY_MS, HOLIDAY
 from models.detectors.base import (
     BadParameter,
@@ -97,8 +97,8 @@ def _update(
     mean0, seen0, parent0, parent_seen0, mean1, seen1, parent1, parent_seen1 = slots
     counts, shrink, most, memory, drift, floor, ready = settings
 
-    y = np.minimum(np.maximum(y, -LARGEST), LARGEST)
-    x = choose(counts > 0.0, np.sqrt(np.maximum(y, 0.0) + 0.375), y)
+    y = lower(upper(y, -LARGEST), LARGEST)
+    x = choose(counts > 0.0, np.sqrt(upper(y, 0.0) + 0.375), y)
     local = choose(readings > 0.0, local, x)
     season0 = _season(mean0, seen0, parent0, parent_seen0, local, shrink)
     season1 = _season(mean1, seen1, parent1, parent_seen1, local, shrink)
@@ -108,9 +108,9 @@ def _update(
     # the spread at this time of day, drawn to the overall one; wider while the slot is little seen
     visits = other * (seen0 + parent_seen0) + share * (seen1 + parent_seen1)
     here = other * spreads[0] + share * spreads[1]
-    known = np.maximum(visits - 1.0, 0.0)  # the first visit met a guess: what it missed by is no spread
+    known = upper(visits - 1.0, 0.0)  # the first visit met a guess: what it missed by is no spread
     deviation = (known * here + 2.0 * shrink * spread) / (known + 2.0 * shrink)
-    deviation = np.maximum(MAD * deviation, np.maximum(floor, RELATIVE_FLOOR * np.abs(expected)))
+    deviation = upper(MAD * deviation, upper(floor, RELATIVE_FLOOR * np.abs(expected)))
     wide = deviation * np.sqrt(1.0 + 1.0 / (1.0 + visits))
 
     residual = x - expected
@@ -126,33 +126,33 @@ def _update(
     score = choose(told, score, 0.0)
 
     # learning: by time, so that 720 readings of an hour weigh as much as one; before the first score each counts
-    readings = np.minimum(readings + 1.0, MOST_READINGS)
-    passed = np.minimum(np.maximum(gap, 0.0), 1.0)
+    readings = lower(readings + 1.0, MOST_READINGS)
+    passed = lower(upper(gap, 0.0), 1.0)
     early = choose(told, 0.0, 1.0 / readings)
-    weight = choose(gap == 0.0, 0.0, np.maximum(passed, early))
-    learned = choose(told, np.minimum(np.maximum(residual, -LEARN * wide), LEARN * wide), residual)
+    weight = choose(gap == 0.0, 0.0, upper(passed, early))
+    learned = choose(told, lower(upper(residual, -LEARN * wide), LEARN * wide), residual)
     rate0, rate1 = passed * other, passed * share
-    seen0, seen1 = np.minimum(seen0 + rate0, most), np.minimum(seen1 + rate1, most)
-    mean0 = mean0 + rate0 / np.maximum(seen0, TINY) * (season0 + learned - mean0)
-    mean1 = mean1 + rate1 / np.maximum(seen1, TINY) * (season1 + learned - mean1)
+    seen0, seen1 = lower(seen0 + rate0, most), lower(seen1 + rate1, most)
+    mean0 = mean0 + rate0 / upper(seen0, TINY) * (season0 + learned - mean0)
+    mean1 = mean1 + rate1 / upper(seen1, TINY) * (season1 + learned - mean1)
     size = np.abs(learned)
-    spread0 = spreads[0] + rate0 / np.maximum(seen0 + parent_seen0 - 1.0, np.maximum(rate0, TINY)) * (size - spreads[0])
-    spread1 = spreads[1] + rate1 / np.maximum(seen1 + parent_seen1 - 1.0, np.maximum(rate1, TINY)) * (size - spreads[1])
+    spread0 = spreads[0] + rate0 / upper(seen0 + parent_seen0 - 1.0, upper(rate0, TINY)) * (size - spreads[0])
+    spread1 = spreads[1] + rate1 / upper(seen1 + parent_seen1 - 1.0, upper(rate1, TINY)) * (size - spreads[1])
     weight = weight * (visits + UNSEEN) / (visits + 1.0)
-    seen = np.minimum(seen + weight, memory)
-    spread = spread + weight / np.maximum(seen, TINY) * (size - spread)
+    seen = lower(seen + weight, memory)
+    spread = spread + weight / upper(seen, TINY) * (size - spread)
     level = level + passed / drift * learned
-    local = local + np.maximum(LOCAL_RATE, 1.0 / readings) * (x - local)
+    local = local + upper(LOCAL_RATE, 1.0 / readings) * (x - local)
 
     # tails learn the top of an excursion once it is over: while an incident lasts, its own tail stays as it was
-    far = np.minimum(np.abs(z), LARGEST)
+    far = lower(np.abs(z), LARGEST)
     calm = choose(told, choose(far > choose(high, up, down), 0.0, 1.0), 0.0)
-    fresh = choose(told, np.maximum(calm, choose(peak == 0.0, 1.0, 0.0)), 0.0)
+    fresh = choose(told, upper(calm, choose(peak == 0.0, 1.0, 0.0)), 0.0)
     top_up, top_down = choose(calm * peak > 0.0, peak, NOTHING), choose(calm * peak < 0.0, -peak, NOTHING)
     up_excess, up_square, up_count = moved_moments(top_up, up, up_excess, up_square, up_count)
     down_excess, down_square, down_count = moved_moments(top_down, down, down_excess, down_square, down_count)
-    up = choose(calm > 0.0, moved_threshold(np.maximum(top_up, z), up, readings), up)
-    down = choose(calm > 0.0, moved_threshold(np.maximum(top_down, -z), down, readings), down)
+    up = choose(calm > 0.0, moved_threshold(upper(top_up, z), up, readings), up)
+    down = choose(calm > 0.0, moved_threshold(upper(top_down, -z), down, readings), down)
     farther = choose(far > np.abs(peak), choose(high, far, -far), peak)
     peak = choose(told, (1.0 - calm) * farther, peak)
 
@@ -164,15 +164,15 @@ def _update(
 @formula
 def _plain(x: Number, deviation: Number, counts: float) -> Number:
     """The mean in the value's unit of what lies at ``x`` with ``deviation``."""
-    root = np.maximum(x, 0.0)
-    return choose(counts > 0.0, np.maximum(root * root + deviation * deviation - 0.375, 0.0), x)
+    root = upper(x, 0.0)
+    return choose(counts > 0.0, upper(root * root + deviation * deviation - 0.375, 0.0), x)
 
 
 @formula
 def _edge(x: Number, counts: float) -> Number:
     """A band's edge ``x`` in the value's unit."""
-    root = np.maximum(x, 0.0)
-    return choose(counts > 0.0, np.maximum(root * root - 0.375, 0.0), x)
+    root = upper(x, 0.0)
+    return choose(counts > 0.0, upper(root * root - 0.375, 0.0), x)
 
 
 def _loop(
