@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -63,7 +62,6 @@ def _variables(settings: Settings) -> dict[str, str]:
         "CITYBRAIN_GATEWAY_PORT": str(settings.gateway_port),
         "CITYBRAIN_WALL_PORT": str(settings.wall_port),
         "CITYBRAIN_ARCHIVE_FLUSH_S": "0.5",
-        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", str(Path(__file__).parents[2] / ".venv" / "numba")),
     }
 
 
