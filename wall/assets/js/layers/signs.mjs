@@ -181,13 +181,14 @@ function sameSpot(a, b) {
   return a !== b && Math.hypot(a.x - b.x, a.y - b.y) < a.size / 2;
 }
 
-// At most two lines, broken between words or hanzi.
-function wrap(context, text, width) {
-  if (context.measureText(text).width <= width) return [text];
+// At most two lines of about one length, broken between words or hanzi.
+function wrap(context, text, most) {
+  const whole = context.measureText(text).width, width = Math.min(most, whole * 0.56);
+  if (whole <= most) return [text];
   const parts = text.match(/[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*/g) ?? [text];
   let line = "";
   while (parts.length && context.measureText((line + parts[0]).trimEnd()).width <= width) line += parts.shift();
-  return line ? [line.trimEnd(), clip(context, parts.join(""), width)] : [clip(context, text, width)];
+  return line ? [line.trimEnd(), clip(context, parts.join(""), most)] : [clip(context, text, most)];
 }
 
 function clip(context, text, width) {

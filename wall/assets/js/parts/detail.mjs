@@ -26,6 +26,7 @@ export class Detail {
   update(changed) {
     const { app } = this, alert = app.state.alerts.get(app.chosen);
     panelState(this.element, app, !alert);
+    if (changed.has("alerts")) for (const id of this.answers.keys()) if (!app.state.alerts.has(id)) this.answers.delete(id);
     if (!alert || !(changed.has("alerts") || changed.has("chosen"))) return;
     this.#facts(app.chosen, alert);
     this.#act(app.chosen, alert);

@@ -41,6 +41,7 @@ export class Queue {
     for (const id of this.rows.keys()) if (!alerts.has(id) || !this.shown.some(([key]) => key === id)) this.rows.delete(id);
     nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
+    if (this.desk) put(this.list, "aria-activedescendant", app.chosen ? `alert-${app.chosen}` : "");
     this.#counts();
     this.#tick();
     this.#fit();
@@ -63,6 +64,7 @@ export class Queue {
       row.node.append(el("span"), row.what, row.when, row.bar);
       if (this.desk) {
         row.node.setAttribute("role", "option");
+        row.node.id = `alert-${id}`;
         row.node.addEventListener("click", () => this.app.choose(id));
       }
       this.rows.set(id, row);
@@ -116,7 +118,8 @@ export class Queue {
   // On a wall nobody scrolls: say how many more there are.
   #fit() {
     if (this.desk || !this.shown) return;
-    const bottom = this.element.querySelector(".body").getBoundingClientRect().bottom;
+    const room = this.more.hidden ? 0 : this.more.offsetHeight;
+    const bottom = this.element.querySelector(".body").getBoundingClientRect().bottom - room;
     let seen = 0;
     for (const node of this.list.children) {
       const fits = node.getBoundingClientRect().bottom <= bottom + 1;

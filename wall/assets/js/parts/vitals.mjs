@@ -5,7 +5,9 @@ import { el, put, say, svg } from "../dom.mjs";
 import { NONE } from "../state.mjs";
 
 const POINTS = 60; // of a sparkline
-const TILES = 8;
+const TILES = 6;
+const PROPERTIES = 2;
+const ORDER = ["~online", "~rate", "~longest", "~acknowledged", "~detections"];
 const RATE_S = 10; // the rate of readings is told over so many seconds
 
 export class Vitals {
@@ -34,7 +36,7 @@ export class Vitals {
 
   #draw() {
     const { state, format: f } = this.app, last = state.history.at(-1)?.[1] ?? {};
-    for (const [property, [value, expected]] of Object.entries(last).slice(0, TILES - 4)) {
+    for (const [property, [value, expected]] of Object.entries(last).slice(0, PROPERTIES)) {
       const unit = this.app.ground.properties.find((it) => it.id === property)?.unit ?? "";
       const line = state.history.slice(-POINTS).map(([, totals]) => totals[property]?.[0]);
       const odd = expected > 0 && Math.abs(value / expected - 1) > 0.25;
@@ -43,11 +45,21 @@ export class Vitals {
     }
     this.#online();
     this.#feed();
+    this.#longest();
     const counts = tally(state.alerts), share = counts.active ? f.percent(counts.acknowledged / counts.active) : "–";
     this.#tile("~acknowledged", f.t("tile.acknowledged"), counts.acknowledged, "", f.t("tile.acknowledged.sub", { share }), this.#past("a", counts.acknowledged));
-    this.#longest();
     const detections = state.counts.get("detections")?.n;
     if (detections !== undefined) this.#tile("~detections", f.t("tile.detections"), detections, "", f.t("tile.detections.sub"), this.#past("d", detections));
+    this.#arrange(Object.keys(last));
+  }
+
+  // The city's own totals first, then how well it is seen and served; what is over the number of places is left out.
+  #arrange(properties) {
+    const rank = [...properties.slice(0, PROPERTIES), ...ORDER];
+    [...this.tiles].sort(([a], [b]) => rank.indexOf(a) - rank.indexOf(b)).forEach(([, { node }], i) => {
+      node.style.order = i;
+      node.style.display = i < TILES ? "" : "none";
+    });
   }
 
   #online() {
@@ -83,9 +95,10 @@ export class Vitals {
   #tile(key, name, value, unit, under, line, odd = false) {
     let tile = this.tiles.get(key);
     if (!tile) {
-      tile = { path: svg("path"), dot: svg("circle", { r: "1.4" }), figure: el("p", { class: "figure" }), under: el("p", { class: "under" }) };
-      this.element.querySelector(".body").append(el("div", { class: "tile" }, el("h3", {}, name), tile.figure, tile.under,
-        svg("svg", { viewBox: "0 0 90 26", preserveAspectRatio: "none", "aria-hidden": "true" }, tile.path)));
+      tile = { path: svg("path"), figure: el("p", { class: "figure" }), under: el("p", { class: "under" }) };
+      const chart = svg("svg", { viewBox: "0 0 90 26", preserveAspectRatio: "none", "aria-hidden": "true" }, tile.path);
+      tile.node = el("div", { class: "tile" }, el("h3", {}, name), tile.figure, tile.under, chart);
+      this.element.querySelector(".body").append(tile.node);
       this.tiles.set(key, tile);
     }
     const [number, times] = typeof value === "string" ? [value, ""] : this.app.format.short(value);
