@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -45,7 +46,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         yield name, options
 
 
-def _walk(name: str, command: object) -> Iterator[tuple[str, object]]:
+def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
     below = getattr(command, "commands", None)
     if below is None:
         yield name, command
