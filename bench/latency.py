@@ -27,7 +27,7 @@ MEASURE_S = 60.0
 ROLES = ("broker", "redis", "gateway", "worker", "archive", "wall", "feed")
 
 
-def main(as_json: bool) -> int:  # noqa: ARG001  # the result is always JSON
+def main(as_json: bool) -> int:  # the result is always JSON
     """Run the benchmark; one JSON object on the last line."""
     with tempfile.TemporaryDirectory(prefix="citybrain-bench-") as folder:
         return tell(asyncio.run(_measure(Path(folder))))

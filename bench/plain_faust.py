@@ -11,7 +11,7 @@ import time
 import faust
 
 
-class Reading(faust.Record, serializer="json"):  # type: ignore[misc]  # faust carries no types
+class Reading(faust.Record, serializer="json"):
     """One reading as one message."""
 
     sensor: str
@@ -32,7 +32,7 @@ def main(kafka: str, topic: str, messages: int) -> None:
     table = app.Table("moments", default=list, partitions=1)
     done = {"n": 0, "since": 0.0}
 
-    @app.agent(app.topic(topic, value_type=Reading))  # type: ignore[untyped-decorator]
+    @app.agent(app.topic(topic, value_type=Reading))
     async def score(stream) -> None:  # type: ignore[no-untyped-def]
         async for reading in stream:
             if not done["n"]:

@@ -36,7 +36,7 @@ ROWS = 1_000  # readings in a message
 PLAIN = 30_000  # messages for the plain agent
 
 
-def main(as_json: bool) -> int:  # noqa: ARG001  # the result is always JSON
+def main(as_json: bool) -> int:  # the result is always JSON
     """Run the benchmark; one JSON object on the last line."""
     with tempfile.TemporaryDirectory(prefix="citybrain-bench-") as folder:
         return tell(asyncio.run(_measure(Path(folder))))
@@ -110,7 +110,7 @@ async def _consume(kafka: str, site: Site, readings: int) -> float:
 async def _work(stack: Stack, site: Site, readings: int) -> dict[str, Any]:
     """Score the topic with the real worker process on one core."""
     assert stack.settings.redis is not None
-    redis = Redis.from_url(stack.settings.redis.get_secret_value())
+    redis = Redis.from_url(stack.settings.redis.get_secret_value(), decode_responses=True)
     await stack.start_role("worker")
     pid = stack.supervisor.pid("worker")
     assert pid is not None
@@ -119,7 +119,7 @@ async def _work(stack: Stack, site: Site, readings: int) -> dict[str, Any]:
     while not marks or marks[-1][1] < readings:
         await asyncio.sleep(0.1)
         numbers = await redis.hgetall(contract.counters(site.city.id))
-        scored = sum(int(v) for k, v in numbers.items() if k.startswith(b"scored:"))
+        scored = sum(int(v) for k, v in numbers.items() if str(k).startswith("scored:"))
         if scored:
             marks.append((time.perf_counter(), scored, cpu_s(pid)))
     await redis.aclose()
@@ -139,7 +139,9 @@ async def _plain(kafka: str) -> float:
     prepare.make_topics(kafka, "plain", 1)
     await producer.start()
     sent = [
-        await producer.send("plain.readings-json", b'{"sensor": "%d", "value": %d}' % (n % 5_000, n % 97), key=b"%d" % (n % 5_000))
+        await producer.send(
+            "plain.readings-json", b'{"sensor": "%d", "value": %d}' % (n % 5_000, n % 97), key=b"%d" % (n % 5_000)
+        )
         for n in range(PLAIN)
     ]
     await asyncio.gather(*sent)

@@ -45,8 +45,10 @@ def run(role: Role, settings: Settings) -> int:
 
         wall(settings)
         return 0
-    from streams import worker
-
     if role == "archive":
-        return asyncio.run(worker.run_archive(site, kafka))
-    return asyncio.run(worker.run_worker(site, kafka, redis))
+        from streams.archivist import run_archive
+
+        return asyncio.run(run_archive(site, kafka))
+    from streams.worker import run_worker
+
+    return asyncio.run(run_worker(site, kafka, redis))

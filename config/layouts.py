@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+import polars as pl
 
 from config.city import City
 from config.pack import Pack
@@ -57,7 +59,7 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
     group = np.fromiter((number.get(key, -1) for key in keys), np.int16, len(keys))
     zone_detectors = {name: detector for pack in packs for name, detector in pack.zones.items()}
     series, indptr, indices = _series(city, register, zone_detectors)
-    places = _places(register)
+    places = frame.select("asset", "name_en", "name_zh", "lon", "lat", "district")
     shards = []
     for shard in range(register.shards):
         members = register.members(shard)
@@ -76,7 +78,7 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
                 indptr=own,
                 indices=indices[take],
                 series=len(series),
-                places=[places[i] for i in members.tolist()],
+                places=_Places(places[members]),
                 tick_ms=city.tick_ms,
                 lateness_ms=city.lateness_ms,
             )
@@ -90,9 +92,26 @@ def _groups(packs: Sequence[Pack]) -> tuple[tuple[Group, ...], dict[tuple[str, s
     return tuple(groups), {(g.pack, g.property): i for i, g in enumerate(groups)}
 
 
-def _places(register: Register) -> list[Place]:
-    columns = register.frame.select("asset", "name_en", "name_zh", "lon", "lat", "district").iter_rows()
-    return [Place(asset, Text(en, zh), lon, lat, district) for asset, en, zh, lon, lat, district in columns]
+class _Places(Sequence[Place]):
+    """The places of some of the register's assets, made when they are asked for: a city has 100,000."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __len__(self) -> int:
+        return self._frame.height
+
+    @overload
+    def __getitem__(self, row: int) -> Place: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Place]: ...
+    def __getitem__(self, row: int | slice) -> Place | Sequence[Place]:
+        if isinstance(row, slice):
+            return _Places(self._frame[row])
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"place {row} of {len(self)}")
+        asset, en, zh, lon, lat, district = self._frame.row(row)
+        return Place(asset, Text(en, zh), lon, lat, district)
 
 
 def _series(
@@ -119,7 +138,12 @@ def _series(
             district = zone.id if zone.kind == "district" else zone.district
             place = Place(zone.id, zone.name, zone.lon, zone.lat, district)
             capacity = np.nan if zone.capacity is None else float(zone.capacity)
-            _append(series, pairs, Series(place, zone.kind, name, units[name], len(members), capacity, zone.area_m2), members)
+            _append(
+                series,
+                pairs,
+                Series(place, zone.kind, name, units[name], len(members), capacity, zone.area_m2),
+                members,
+            )
     if not pairs:
         return (), np.zeros(len(register) + 1, np.int64), np.zeros(0, np.int32)
     flat = np.concatenate(pairs)

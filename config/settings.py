@@ -46,20 +46,25 @@ class Settings(BaseSettings):
 
     @property
     def register(self) -> Path:
+        """The register's file."""
         return self.home / "register.parquet"
 
     @property
     def state(self) -> Path:
+        """Where the engines' snapshots lie."""
         return self.home / "state"
 
     @property
     def archive(self) -> Path:
+        """The Parquet archive."""
         return self.home / "archive"
 
     @property
     def spool(self) -> Path:
+        """What waits on disk for the broker."""
         return self.home / "spool"
 
     @property
     def secrets(self) -> Path:
+        """Tokens, accounts and keys; readable by the owner alone."""
         return self.home / "secrets"

@@ -10,6 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import start_http_server
+
+from config.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -110,3 +114,24 @@ async def _crash(app: Any) -> None:
     while not (app.crashed or app._stopped.is_set()):
         await asyncio.sleep(0.2)
     raise RuntimeError(f"the app stopped: {app.crash_reason!r}")
+
+
+Bounds = dict[tuple[str, int], tuple[int, int]]
+
+
+async def log_bounds(kafka: str, partitions: set[tuple[str, int]]) -> Bounds:
+    """The first offset and the end of each (topic, partition)."""
+    asked = [TopicPartition(*one) for one in sorted(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        firsts, ends = await consumer.beginning_offsets(asked), await consumer.end_offsets(asked)
+    finally:
+        await consumer.stop()
+    return {(tp.topic, tp.partition): (firsts[tp], ends[tp]) for tp in asked}
+
+
+def serve_metrics(settings: Settings) -> None:
+    """Serve /metrics of this process where a port is set for it."""
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.host)

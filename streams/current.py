@@ -1,8 +1,8 @@
 """Events of the current assignment only.
 
 Faust may hand out messages while a worker is still taking over its partitions, and a message handed out before a
-rebalance may be looked at after it. Here an agent waits until the take-over is done, and passes over what is of an older
-generation: its new owner, maybe this same worker, reads it again.
+rebalance may be looked at after it. Here an agent waits until the take-over is done, and passes over what is of an
+older generation: its new owner, maybe this same worker, reads it again.
 """
 
 from __future__ import annotations

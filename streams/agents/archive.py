@@ -15,8 +15,8 @@ from config.site import Site
 from models import batch as batches
 from models.batch import Malformed
 from streams.app import guarded, raw
-from streams.current import current
 from streams.archive import Message, MessagesWriter, ReadingsWriter
+from streams.current import current
 from streams.inbox import Inbox
 
 log = logging.getLogger(__name__)

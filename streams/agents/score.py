@@ -28,7 +28,9 @@ from streams.outbox import Outbox
 from streams.picture import Picture
 
 log = logging.getLogger(__name__)
-TOGETHER = 64  # at most so many messages are scored in one step
+TOGETHER = 128  # at most so many messages are scored in one go
+LAGGING = 4  # so many messages behind, a worker gathers more before it scores
+GATHER_S = 0.03  # but not for longer than this
 
 SCORED = Counter("citybrain_readings_scored_total", contract.METRICS["citybrain_readings_scored_total"], ["shard"])
 LAG = Gauge("citybrain_lag_messages", contract.METRICS["citybrain_lag_messages"], ["shard"])
@@ -101,6 +103,8 @@ class ScoreAgent:
         self.city = site.city.id
         self.picture = picture
         self.shards: dict[int, Shard] = {}
+        self._waiting = 0  # messages read and not yet scored
+        self._soon: asyncio.Task[None] | None = None
         self.topic = contract.READINGS.of(self.city)
         app.agent(raw(app, self.topic), name="score", concurrency=1)(self._loop)
 
@@ -133,17 +137,32 @@ class ScoreAgent:
     # --- the loop -----------------------------------------------------------------------------------------------
 
     async def _loop(self, stream: Any) -> None:
+        """Gather what has come, and score it together: at once while it keeps up, else in larger steps."""
         stream = stream.noack()
-        waiting = 0
         async for event in current(self.app, stream, self.settled):
             self.shards[event.message.partition].waiting.append(event)
-            waiting += 1
-            if waiting >= TOGETHER or stream.channel.empty():
-                waiting = 0
-                for each in list(self.shards.values()):
-                    if each.waiting:
-                        async with each.turn:
-                            await guarded(self._score(each))
+            self._waiting += 1
+            if self._waiting >= TOGETHER or (stream.channel.empty() and not self._lags(event.message)):
+                await self._score_all()
+            elif stream.channel.empty() and self._soon is None:
+                self._soon = asyncio.create_task(self._score_soon())
+
+    def _lags(self, message: Any) -> bool:
+        """Whether the log holds more of this shard than was read: what is next comes within milliseconds."""
+        end = int(self.app.consumer.highwater(message.tp) or 0)
+        return end - int(message.offset) > LAGGING
+
+    async def _score_soon(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        self._soon = None
+        await self._score_all()
+
+    async def _score_all(self) -> None:
+        self._waiting = 0
+        for shard in list(self.shards.values()):
+            if shard.waiting:
+                async with shard.turn:
+                    await guarded(self._score(shard))
 
     async def _score(self, shard: Shard) -> None:
         events = [event for event in shard.waiting if shard.inbox.take(event)]
@@ -159,7 +178,8 @@ class ScoreAgent:
         shard.inbox.lighten()
         for batch, step in steps:
             await self._tell(shard, batch, step)
-        LAG.labels(shard.number).set(max(0, (self.app.consumer.highwater(events[-1].message.tp) or 0) - shard.inbox.next))
+        end = self.app.consumer.highwater(events[-1].message.tp) or 0
+        LAG.labels(shard.number).set(max(0, end - shard.inbox.next))
         if time.monotonic() - shard.saved_at >= self.site.settings.snapshot_s and shard.saving is None:
             shard.saving = asyncio.create_task(self._save_beside(shard))
 

@@ -68,9 +68,7 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(
-    tmp_path: Path, chromium: Browser
-) -> None:
+def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(tmp_path: Path, chromium: Browser) -> None:
     """An alert of the real night appears without a reload; two are acknowledged; a second browser sees both."""
     demo = Demo(tmp_path)
     try:

@@ -91,7 +91,12 @@ def test_every_accepted_reading_is_archived_once_and_each_alert_opens_once(tmp_p
 
 async def _main(folder: Path) -> None:
     settings = Settings(
-        city="chengdu", data=folder, gateway_port=free_port(), wall_port=free_port(), snapshot_s=3.0, archive_flush_s=1.0
+        city="chengdu",
+        data=folder,
+        gateway_port=free_port(),
+        wall_port=free_port(),
+        snapshot_s=3.0,
+        archive_flush_s=1.0,
     )
     ended: list[Ended] = []
     async with Supervisor(folder, on_end=ended.append) as supervisor:
@@ -123,7 +128,6 @@ async def _main(folder: Path) -> None:
         await supervisor.end("worker")
         alerts = await _alerts(kafka, site)
         states = _states(site)
-    print(*[one for one in ended if one.code != -9], sep="\n")
     kills = Counter(one.name for one in ended if one.code == -signal.SIGKILL)
     assert kills == {name: ROUNDS for name in VICTIMS}
     assert [key for key, times in Counter(archived).items() if times > 1] == []
@@ -167,7 +171,9 @@ async def _archived(site: Site, taken: dict[tuple[int, int], float]) -> list[tup
     files = str(site.settings.archive / "readings" / "*" / "*.parquet")
     until = time.monotonic() + 60
     while True:
-        rows = duckdb.sql(f"SELECT datastream, epoch_ms(time) FROM read_parquet('{files}')").fetchall()
+        with duckdb.connect() as connection:
+            query = "SELECT datastream, epoch_ms(time) FROM read_parquet($files)"
+            rows = connection.execute(query, {"files": files}).fetchall()
         if taken.keys() <= set(rows) or time.monotonic() > until:
             return rows
         await asyncio.sleep(0.5)

@@ -1,0 +1,35 @@
+"""The archivist: a process with the agent archive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from config.site import Site
+from streams import app as apps
+from streams.agents.archive import ArchiveAgent
+from streams.watchdog import Watchdog
+
+
+async def run_archive(site: Site, kafka: str) -> int:
+    """Archive every topic until told to stop; the exit code."""
+    app = apps.create(f"{site.city.id}-archive", kafka)
+    settled = asyncio.Event()
+    archive = ArchiveAgent(app, site, settled)
+    dog = Watchdog(app, lambda: {key: at.inbox.next for key, at in archive.partitions.items()})
+
+    async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
+        await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
+
+    async def take_over(mine: set[tuple[str, int]]) -> None:
+        await archive.assigned(await apps.log_bounds(kafka, mine))
+        settled.set()
+
+    async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:
+        settled.clear()
+        await apps.guarded(archive.revoked({(tp.topic, tp.partition) for tp in partitions}))
+
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_partitions_revoked.connect(revoked, weak=False)
+    apps.serve_metrics(site.settings)
+    return await apps.run(app, beside=[archive.clock, dog.run], stopping=archive.flush_all)
