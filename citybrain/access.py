@@ -1,4 +1,4 @@
-"""What a demonstration needs to get in: gateway tokens, a dispatcher, a display; made once and kept for the next run."""
+"""What a demonstration needs to get in: gateway tokens, a dispatcher, a display; made once, kept for the next run."""
 
 from __future__ import annotations
 

@@ -279,6 +279,8 @@ def main() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns when the machine is busy
     find_place(Path(os.environ.get("CITYBRAIN_DATA", "data")))
+    if sys.argv[1:2] == ["run"]:  # small frames many times a second: threads would cost more than they give
+        os.environ.setdefault("POLARS_MAX_THREADS", "1")
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

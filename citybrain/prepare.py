@@ -126,17 +126,18 @@ def warm_up(site: Site, progress: Progress) -> None:
     folders = [site.settings.state / f"shard-{shard}" for shard in range(site.register.shards)]
     if any(snapshots.offsets(folder) for folder in folders) or not is_simulated(site.city):
         return
-    engines = [site.layouts.engine(shard) for shard in range(site.register.shards)]
-    city = site.layouts.city_engine()
+    learners = site.layouts.silent()
+    engines = [learners.engine(shard) for shard in range(site.register.shards)]
+    city = learners.city_engine()
     now = int(time.time() * 1000) // 5_000 * 5_000
     hour = now // HOUR_MS * HOUR_MS
     past = simulator.simulated(site.city, site.register, now)
     steps = WARM_UP_DAYS * 24 * len(engines)
     for done, batch in enumerate(simulator.history(past, hour - HOUR_MS, WARM_UP_DAYS, HOUR_MS // 1000)):
-        engines[_shard(site, batch)].step(batch)
+        engines[_shard(site, batch)].step(_in_order(batch))
         progress("teaching the detectors their last week", done / steps)
     for done, batch in enumerate(simulator.recent(past, now, RECENT_S)):
-        for partial in engines[_shard(site, batch)].step(batch).partials:
+        for partial in engines[_shard(site, batch)].step(_in_order(batch)).partials:
             city.step(partial)
         progress("teaching the zones their last minutes", done * 5 / RECENT_S / len(engines))
     for folder, engine in zip(folders, engines, strict=True):
@@ -148,6 +149,11 @@ def warm_up(site: Site, progress: Progress) -> None:
 def _shard(site: Site, batch: Batch) -> int:
     """The shard of a batch of history, which is of one shard."""
     return int(site.register.shard[batch.datastream[0]])
+
+
+def _in_order(batch: Batch) -> Batch:
+    """The batch in the register's order: the engine walks through its memory once, four times as fast."""
+    return batch.take(np.argsort(batch.datastream, kind="stable"))
 
 
 def scored(site: Site) -> int:

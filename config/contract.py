@@ -113,7 +113,7 @@ CHUNK = 1_000  # datastreams in one chunk of the packed arrays
 
 # --- Metrics (Prometheus), each on /metrics of its process ----------------------------------------------------
 METRICS = {
-    "citybrain_readings_accepted_total": "Readings answered 202, by source. Flat: the gateway is silent, ask its owner.",
+    "citybrain_readings_accepted_total": "Readings answered 202, by source. Flat: the gateway is silent: ask there.",
     "citybrain_readings_rejected_total": "Readings refused, by source and reason. Rising: read citybrain dead list.",
     "citybrain_request_seconds": "Time to answer a request, by route. p99 over 1 s: the broker is slow or away.",
     "citybrain_spool_bytes": "Bytes waiting on disk for the broker. Above zero: the broker is away.",

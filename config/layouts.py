@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -33,6 +33,10 @@ class Layouts:
     zone_detectors: dict[str, Detector]
     calendar: Calendar
     tick_ms: int
+
+    def silent(self) -> Layouts:
+        """The same without rules: engines that learn and tell nothing."""
+        return replace(self, rules=())
 
     def engine(self, shard: int) -> Engine:
         """A new engine for one shard, nothing seen."""

@@ -33,10 +33,10 @@ class Settings(BaseSettings):
     linger_ms: int = 20
     future_tolerance_s: int = 60
     # how often a shard's state is saved with its offset
-    snapshot_s: float = 15.0
+    snapshot_s: float = 30.0
     archive_flush_s: float = 20.0
     archive_flush_rows: int = 500_000
-    picture_ms: int = 200
+    picture_ms: int = 100
     metrics_port: int = 0  # 0 = no metrics page for this process
 
     @property

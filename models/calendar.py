@@ -45,8 +45,8 @@ class Calendar:
         if not len(local_ms):
             return np.zeros(0, np.uint8)
         first, last = int(local_ms.min()) // DAY_MS, int(local_ms.max()) // DAY_MS
-        if first == last and len(local_ms) > 1:  # as nearly always: one day for all
-            return np.repeat(self.day_kind(local_ms[:1]), len(local_ms))
+        if first == last:  # as nearly always: one day for all
+            return np.full(len(local_ms), self._kind(first), np.uint8)
         day = local_ms // DAY_MS
         plain = np.where((day + 3) % 7 >= 5, WEEKEND, WORKDAY).astype(np.uint8)  # day 0 was a Thursday
         row = day - self.first_day
@@ -54,6 +54,13 @@ class Calendar:
         if not len(self.kind) or not known.any():
             return plain
         return np.where(known, self.kind[np.clip(row, 0, len(self.kind) - 1)], plain)
+
+    def _kind(self, day: int) -> int:
+        """The kind of one local day since 1970."""
+        row = day - self.first_day
+        if 0 <= row < len(self.kind):
+            return int(self.kind[row])
+        return WEEKEND if (day + 3) % 7 >= 5 else WORKDAY
 
 
 UTC = Calendar(np.zeros(1, np.int64), np.zeros(1, np.int64), 0, np.zeros(0, np.uint8))

@@ -30,8 +30,8 @@ from sensors.simulate.truth import Truth
 from sensors.simulate.windows import Windows
 
 PATH = "/v1/readings"
-TICK_S = 0.5  # a simulated gateway sends so often
-ROWS = 500  # readings in one request of a simulated gateway
+TICK_S = 1.0  # a gateway sends so often
+ROWS = 1_000  # readings in one request of a simulated gateway
 CATCH_UP = 4.0  # a gateway that fell behind sends at most so many times as fast
 RECORDED_ROWS = 4_200  # readings in one request of a recording: 200 hours of 21 counters
 SLIP_S = 2.0  # a recording that lost more real time than this goes on where it is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -69,6 +70,8 @@ async def run(app: Any, *, beside: list[Callable[[], Awaitable[None]]], stopping
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     app.loop = loop
+    gc.collect()
+    gc.freeze()  # what was loaded stays: the collector need not look at it again and again
     await app.start()
     log.info("worker %s is up", app.conf.id)
     tasks = [asyncio.ensure_future(work()) for work in beside]

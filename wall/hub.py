@@ -23,7 +23,7 @@ from wall.viewer import Viewer, frame
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.25  # at most one delta a tick, save for alerts
+TICK_S = 0.2  # at most one delta a tick, save for alerts
 GATHER_S = 0.02  # changes that come together travel together
 BEAT_S = 2.0
 SLOW_S = 1.0  # sources, counters and zones are looked at this often
