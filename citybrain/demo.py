@@ -81,9 +81,10 @@ async def _start(settings: Settings, supervisor: Supervisor, speed: float | None
     assert kafka is not None
     await asyncio.to_thread(prepare.make_topics, kafka, site.city.id, site.register.shards)
     secrets = access(settings, feed.gateways(site.city))
+    learning = asyncio.create_task(asyncio.to_thread(prepare.warm_up, site, _progress()))
     await asyncio.gather(stack.start_role("gateway"), stack.start_role("wall"), stack.start_role("archive"))
     say("  gateway, wall and archive are up")
-    await asyncio.to_thread(prepare.warm_up, site, _progress())
+    await learning
     await stack.start_role("worker")
     run = _Run(stack, site, secrets)
     await run.begin()

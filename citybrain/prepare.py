@@ -6,6 +6,7 @@ Every step looks first and does only what is missing, so each role may call it.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from streams import snapshots
 
 log = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
-WARM_UP_DAYS = 7
+DAYS_OF_A_KIND = 2
 RECENT_S = 180
 Progress = Callable[[str, float], None]  # what is done, and the share of it that is (0-1)
 
@@ -120,8 +121,9 @@ def _declared(topic: Topic, city: str, shards: int) -> NewTopic:
 def warm_up(site: Site, progress: Progress) -> None:
     """Teach the detectors of a simulated city what came before its first reading.
 
-    Datastreams learn a week of hourly samples, and with the zones the last minutes as they came. The states are saved
-    as those of offset 0. A city that brings its own past (a feed with a warm-up) or has run before is left as it is.
+    Datastreams learn hourly samples of the last days of each kind, and with the zones the last minutes as they came.
+    The states are saved as those of offset 0. A city that brings its own past (a feed with a warm-up) or has run
+    before is left as it is.
     """
     folders = [site.settings.state / f"shard-{shard}" for shard in range(site.register.shards)]
     if any(snapshots.offsets(folder) for folder in folders) or not is_simulated(site.city):
@@ -132,10 +134,11 @@ def warm_up(site: Site, progress: Progress) -> None:
     now = int(time.time() * 1000) // 5_000 * 5_000
     hour = now // HOUR_MS * HOUR_MS
     past = simulator.simulated(site.city, site.register, now)
-    steps = WARM_UP_DAYS * 24 * len(engines)
-    for done, batch in enumerate(simulator.history(past, hour - HOUR_MS, WARM_UP_DAYS, HOUR_MS // 1000)):
+    ends = _days(site.city, hour - HOUR_MS)
+    days = itertools.chain.from_iterable(simulator.history(past, end, 1, HOUR_MS // 1000) for end in ends)
+    for done, batch in enumerate(days):
         engines[_shard(site, batch)].step(_in_order(batch))
-        progress("teaching the detectors their last week", done / steps)
+        progress("teaching the detectors their last days", done / (len(ends) * 24 * len(engines)))
     for done, batch in enumerate(simulator.recent(past, now, RECENT_S)):
         for partial in engines[_shard(site, batch)].step(_in_order(batch)).partials:
             city.step(partial)
@@ -144,6 +147,13 @@ def warm_up(site: Site, progress: Progress) -> None:
         engine.counts[:] = 0
         snapshots.write(folder, 0, engine.snapshot())
     snapshots.write(site.settings.state / "city", 0, city.snapshot())
+
+
+def _days(city: City, before: int) -> list[int]:
+    """The ends (ms) of the spans of 24 hours to learn from, ascending: the last two of each kind in two weeks."""
+    ends = [before - back * 24 * HOUR_MS for back in range(14)]
+    kinds = city.calendar.day_kind(city.calendar.local(np.array(ends) - 12 * HOUR_MS)).tolist()
+    return sorted(end for at, end in enumerate(ends) if kinds[:at].count(kinds[at]) < DAYS_OF_A_KIND)
 
 
 def _shard(site: Site, batch: Batch) -> int:
