@@ -19,7 +19,7 @@ from sensors.simulate.auckland import COUNTED_TWICE, Replay, expected, melted, r
 from sensors.simulate.declared import FeedError
 from tests.simulate.rig import HOUR, WATCHED
 
-SHARED = Path("/work/shared/data/auckland-pedestrians")
+SHARED = Path(__file__).parents[3] / "shared/data/auckland-pedestrians"
 ZONE = ZoneInfo("Pacific/Auckland")
 QUEEN = "45 Queen Street"
 
