@@ -25,7 +25,7 @@ GRACE_TICKS = 3  # a silent shard holds up the others for so many ticks
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layouts:
-    """Everything the engines of a city are made of; ``zone_of[i]`` is the zone id of series ``i``."""
+    """Everything the engines of a city are made of."""
 
     shards: tuple[ShardLayout, ...]
     series: tuple[Series, ...]

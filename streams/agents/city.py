@@ -38,6 +38,7 @@ class CityAgent:
         self.folder = site.settings.state / "city"
         self.owned = False
         self.inbox = Inbox()
+        self.saving: asyncio.Task[None] | None = None
         self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
         app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
 
@@ -47,7 +48,6 @@ class CityAgent:
         self.engine = self.site.layouts.city_engine()
         self.inbox = Inbox()
         self.saved_at = time.monotonic()
-        self.saving: asyncio.Task[None] | None = None
         saved = snapshots.newest(self.folder, below=log_end)
         if saved is not None:
             try:
@@ -67,7 +67,9 @@ class CityAgent:
             await self.save()
 
     async def save(self) -> None:
-        """Save the state with its offset, then acknowledge what it includes."""
+        """Save the state with its offset, then acknowledge what it includes; one save at a time."""
+        if self.saving is not None and self.saving is not asyncio.current_task():
+            await self.saving
         async with self.turn:
             offset = self.inbox.next
             self.saved_at = time.monotonic()
