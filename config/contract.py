@@ -32,7 +32,26 @@ PARTIALS = Topic("partials", retention_hours=6)  # zone sums per tick and shard 
 COMMANDS = Topic("commands", retention_hours=24 * 30)  # models.values.Command; what people did
 ALERTS = Topic("alerts", compact=True)  # models.values.Alert, key = id; the truth of the alert life cycle
 DEAD_LETTERS = Topic("dead-letters", retention_hours=24 * 30)  # DeadLetter; grows: citybrain dead list
-TOPICS = (READINGS, READINGS_JSON, EVENTS, DETECTIONS, PARTIALS, COMMANDS, ALERTS, DEAD_LETTERS)
+INCIDENTS = Topic("incidents", compact=True)  # models.values.Incident, key = id; written by the agent alerts alone
+UNITS = Topic("units", compact=True)  # models.values.Unit, key = id; status and incident, not each position
+ROOM = Topic("room", compact=True)  # silences, warnings, roster, budget as JSON, key = kind/id; what the room decided
+NOTIFICATIONS = Topic("notifications", retention_hours=24 * 7)  # models.values.Notification; lag: a route is down
+AUDIT = Topic("audit", retention_hours=24 * 366)  # models.values.AuditLine, hash-chained; citybrain audit verify
+TOPICS = (
+    READINGS,
+    READINGS_JSON,
+    EVENTS,
+    DETECTIONS,
+    PARTIALS,
+    COMMANDS,
+    ALERTS,
+    INCIDENTS,
+    UNITS,
+    ROOM,
+    NOTIFICATIONS,
+    AUDIT,
+    DEAD_LETTERS,
+)
 
 
 # --- Redis: the live picture --------------------------------------------------------------------------------
@@ -75,6 +94,31 @@ def alerts(city: str) -> str:
 CLOSED_LINGER_S = 600
 
 
+def incidents(city: str) -> str:
+    """Hash: incident id → Incident as JSON; closed ones stay for CLOSED_LINGER_S, then leave."""
+    return f"citybrain:{city}:incidents"
+
+
+def units(city: str) -> str:
+    """Hash: unit id → Unit as JSON with its last position, written at most once a second."""
+    return f"citybrain:{city}:units"
+
+
+def room(city: str) -> str:
+    """Hash: kind/id → JSON of silences, warnings, the roster and the shift on duty."""
+    return f"citybrain:{city}:room"
+
+
+def flood(city: str) -> str:
+    """String: JSON {"seats": {user: alerts in 10 min}, "flood": bool, "since": ms, "hidden": n}; each second."""
+    return f"citybrain:{city}:flood"
+
+
+def failed(city: str) -> str:
+    """Hash: notification id → JSON {notification, attempts, error, at}; what no route took. Send again or drop it."""
+    return f"citybrain:{city}:failed"
+
+
 def answer(city: str, command: str) -> str:
     """String with ANSWER_TTL_S: what became of a command (models.values.Answer as JSON)."""
     return f"citybrain:{city}:answer:{command}"
@@ -104,6 +148,7 @@ def changes(city: str) -> str:
     {"what": "values", "shard": k, "chunks": [c, …], "time": ms, "accepted": ms}  chunks of CHUNK datastreams moved;
         accepted = when the oldest reading in them was accepted, time = newest phenomenon time
     {"what": "zones", "tick": ms} · {"what": "alert", "id": …, "state": …} · {"what": "answer", "command": …}
+    {"what": "incident", "id": …, "state": …} · {"what": "units", "ids": […]} · {"what": "room", "key": …}
     {"what": "all"}  the whole picture was written again: read everything
     """
     return f"citybrain:{city}:changes"

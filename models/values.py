@@ -16,8 +16,22 @@ SEVERITIES: tuple[Severity, ...] = ("Extreme", "Severe", "Moderate", "Minor")
 State = Literal[
     "unacknowledged", "acknowledged", "returned-unacknowledged", "normal", "shelved", "suppressed", "out-of-service"
 ]
-Action = Literal["acknowledge", "comment", "confirm", "shelve", "unshelve", "suppress", "unsuppress", "reset"]
+Action = Literal[
+    "acknowledge",
+    "comment",
+    "confirm",
+    "shelve",
+    "unshelve",
+    "suppress",
+    "unsuppress",
+    "reset",
+    "remove-from-service",
+    "return-to-service",
+    "severity",
+]
 Kind = Literal["event", "data-quality"]
+About = Literal["incident", "unit", "warning", "silence", "roster", "plan", "budget", "notification"]
+Role = Literal["viewer", "dispatcher", "supervisor", "planner", "admin", "auditor", "system"]
 
 
 class Text(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -102,12 +116,224 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     until: int | None = None  # processing time at which shelving ends
 
 
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks of anything but an alert, on the topic ``commands`` beside ``Command`` (told by ``about``).
+
+    ``do`` is checked by the owner of the subject: models/incidents.py, models/units.py, models/warnings.py,
+    models/roster.py, models/silences.py each list theirs with the ``args`` they take.
+    """
+
+    id: str  # deduplication key, made by the asker
+    about: About
+    subject: str  # id of the incident, unit, warning, silence …; "" where ``do`` makes a new one
+    do: str
+    by: str
+    at: int
+    role: Role = "dispatcher"
+    comment: str = ""
+    args: dict[str, str | int | float | bool | list[str] | None] = {}
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do in an incident, from its plan or added by hand; ticked with time and name."""
+
+    id: str  # unique within the incident
+    what: Text
+    who: str  # role, unit kind or department
+    deadline: int | None = None  # processing time
+    state: Literal["open", "done", "skipped"] = "open"
+    by: str = ""
+    at: int | None = None
+    comment: str = ""
+    rule: str = ""  # the plan's row that asked for it
+
+
+class UnitNeed(msgspec.Struct, frozen=True, kw_only=True):
+    """So many units of a kind that a plan wants sent."""
+
+    kind: str  # a unit kind of the city
+    count: int = 1
+    skills: tuple[str, ...] = ()
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a response plan's table says for the inputs of now; a person launches it."""
+
+    plan: str  # pack/plan name
+    version: str  # of the table
+    stage: str  # the row's stage, "" for plans of one stage
+    title: Text
+    inputs: dict[str, str | float | None]  # what the table was asked with
+    tasks: tuple[Task, ...] = ()
+    units: tuple[UnitNeed, ...] = ()
+    zones_closed: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()  # one-way, limit-entry, close-entry, release …
+    notify: tuple[str, ...] = ()  # routes
+    at: int = 0
+
+
+IncidentState = Literal["open", "assigned", "under-way", "on-scene", "resolved", "closed"]
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """What people own: one or more alerts at a place, with an owner, tasks, units and a timeline.
+
+    ``timeline`` is never edited: every step, also of its alerts, plan, tasks and units, is appended.
+    """
+
+    id: str
+    title: Text
+    state: IncidentState
+    severity: Severity
+    kind: Kind = "event"
+    pack: str
+    place: str
+    place_name: Text
+    lon: float
+    lat: float
+    district: str
+    opened: int  # processing time
+    changed: int
+    closed: int | None = None
+    owner: str = ""
+    alerts: tuple[str, ...] = ()
+    active: int = 0  # how many of the alerts are not over
+    tasks: tuple[Task, ...] = ()
+    units: tuple[str, ...] = ()
+    proposal: Proposal | None = None  # the newest, not launched
+    plan: Proposal | None = None  # the newest that was launched
+    links: tuple[str, ...] = ()  # attachments by link
+    cameras: tuple[str, ...] = ()  # nearby, the nearest first
+    merged_into: str = ""
+    exercise: bool = False
+    escalation: int = 0  # steps of the roster that were told
+    deadline: int | None = None  # processing time of the next escalation
+    timeline: tuple[Transition, ...] = ()
+
+
+UnitStatus = Literal["free", "sent", "under-way", "on-scene", "busy", "off"]
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """A crew, truck or patrol that can be sent."""
+
+    id: str
+    name: Text
+    kind: str
+    skills: tuple[str, ...] = ()
+    capacity: float = 1.0
+    lon: float
+    lat: float
+    seen: int | None = None  # phenomenon time of the last position; long ago: shown as not reporting
+    status: UnitStatus = "free"
+    incident: str = ""
+    since: int = 0  # processing time of the status
+    phone: str = ""  # where the pocket or the radio is reached
+    history: tuple[Transition, ...] = ()  # the last steps
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a unit was, on the topic ``events``."""
+
+    unit: str
+    time: int  # phenomenon time
+    lon: float
+    lat: float
+    speed_kmh: float | None = None
+    source: str = ""
+
+
+class Area(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a warning holds, WGS-84: polygons of (lon, lat), circles (lon, lat, metres) and area codes."""
+
+    name: str = ""
+    polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    circles: tuple[tuple[float, float, float], ...] = ()
+    codes: tuple[str, ...] = ()
+
+
+class Warning(msgspec.Struct, frozen=True, kw_only=True):
+    """A CAP 1.2 message about an area, on the topic ``events``."""
+
+    id: str  # CAP identifier
+    sender: str
+    sent: int
+    status: Literal["Actual", "Exercise", "System", "Test", "Draft"] = "Actual"
+    message: Literal["Alert", "Update", "Cancel", "Ack", "Error"] = "Alert"
+    references: tuple[str, ...] = ()  # identifiers it follows
+    event: Text
+    headline: Text
+    description: Text = Text(en="", zh="")
+    instruction: Text = Text(en="", zh="")
+    category: str = ""
+    severity: Severity
+    urgency: str = "Unknown"
+    certainty: str = "Unknown"
+    colour: Literal["", "blue", "yellow", "orange", "red"] = ""
+    onset: int | None = None
+    expires: int | None = None
+    areas: tuple[Area, ...] = ()
+    source: str = ""
+
+
+class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A citizen's appeal (12345), after Open311 GeoReport v2, on the topic ``events``."""
+
+    id: str
+    code: str
+    category: str
+    status: str = "open"
+    description: str = ""
+    requested: int
+    updated: int | None = None
+    expected: int | None = None
+    agency: str = ""
+    address: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    source: str = ""
+
+
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to people or systems outside, on the topic ``notifications``; sent at least once.
+
+    ``id`` is the deduplication key: the same cause always gives the same one, and every copy carries it.
+    """
+
+    id: str
+    route: str  # declared in the city's notifications.yaml
+    at: int
+    title: str
+    body: str
+    severity: Severity
+    urgent: bool = False  # goes out in quiet hours too
+    incident: str = ""
+    alert: str = ""
+    exercise: bool = False  # a drill's: written down, never sent
+
+
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the history of commands and transitions; ``chain`` = hash of the line before and this one."""
+
+    number: int
+    at: int
+    by: str  # empty for the system
+    what: str  # "alert", "incident", "unit" …
+    subject: str
+    did: str
+    was: str = ""
+    now: str = ""
+    detail: str = ""
+    command: str = ""
+    chain: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a command."""
+    """What became of a command or an order; ``alert`` is the id of its subject."""
 
     command: str
     alert: str
-    status: Literal["done", "conflict", "unknown"]  # HTTP 200, 409, 404
+    status: Literal["done", "conflict", "unknown", "invalid"]  # HTTP 200, 409, 404, 422
     state: str = ""
     by: str = ""  # who holds the alert
     message: str = ""
