@@ -13,7 +13,11 @@ class Refused(ValueError):
     """
 
     def __init__(
-        self, message: str, status: Literal["conflict", "unknown", "invalid"] = "conflict", state: str = "", by: str = ""
+        self,
+        message: str,
+        status: Literal["conflict", "unknown", "invalid"] = "conflict",
+        state: str = "",
+        by: str = "",
     ) -> None:
         """``state`` and ``by`` are empty where there is no subject."""
         super().__init__(message)
