@@ -19,19 +19,34 @@ State = dict[str, NDArray[Any]]
 """What a detector remembers: named plain arrays; the first axis is the datastream, but for what all share."""
 
 
+CHANNELS = ("none", "spike", "shift", "long-shift", "record", "stuck", "silent")
+"""What speaks loudest in a score, by its number: one reading; the mean of the last few; that of some hours; beyond
+everything seen before; a value that stays; nothing that comes."""
+
+SEASONS = (
+    "none", "workday", "weekend", "holiday",
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+"""The kinds of day whose profile a reading was compared with, by their number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What a detector says of a batch; every column has the shape (readings,).
 
     ``score``: surprise, -log10 of the probability of a reading at least as far out, 0 or more; NaN for a gap, 0 until
     enough was seen. ``expected`` and the 90 % band ``low``..``high`` are in the value's unit (NaN for a gap or
-    where the detector expects nothing); value - expected gives the direction.
+    where the detector expects nothing); value - expected gives the direction. ``channel`` and ``season`` are uint8:
+    where in ``CHANNELS`` and ``SEASONS`` stands what spoke loudest and what the reading was compared with, 0 for
+    nothing.
     """
 
     score: Float32
     expected: Float32
     low: Float32
     high: Float32
+    channel: Uint8
+    season: Uint8
 
 
 class Detector(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models import tails
 from models.both import Number, choose, compiled, formula
-from models.detectors.base import BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
+from models.detectors.base import CHANNELS, BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
 from models.tails import moved_moments, moved_threshold, surprise
 
 # columns of the state's cells; of each side: threshold, mean excess, mean square excess, excesses; of the run of
@@ -20,6 +20,7 @@ from models.tails import moved_moments, moved_threshold, surprise
 READINGS, LEVEL, SPREAD, UP, DOWN, RUN, FIRST = 0, 1, 2, 3, 7, 11, 12
 WIDTH = 13
 
+SPIKE = CHANNELS.index("spike")
 MAD = 1.2533141373155001  # standard deviation of a normal over its mean absolute deviation
 BAND = 1.6448536269514722  # of a 90 % band, both sides
 LEARN = 3.0  # residuals are learned up to so many standard deviations
@@ -160,7 +161,8 @@ class RunningLevel:
         """Score and learn the readings in their order, whatever the time; see ``Detector.step``."""
         out = np.empty((4, len(rows)), np.float32)
         _compiled()(state["cells"], rows, value, (float(self.memory), float(self.floor), float(self.ready)), out)
-        return state, Scores(*out)
+        channel = np.where(out[0] > 0.0, SPIKE, 0).astype(np.uint8)
+        return state, Scores(out[0], out[1], out[2], out[3], channel, np.zeros(len(rows), np.uint8))
 
     def snapshot(self, state: State) -> State:
         """A copy of the state."""

@@ -14,6 +14,8 @@ from models import pool, tails
 from models.both import Number, choose, compiled, formula, lower, upper
 from models.calendar import DAY_MS, HOLIDAY
 from models.detectors.base import (
+    CHANNELS,
+    SEASONS,
     BadParameter,
     Float32,
     Float64,
@@ -33,6 +35,8 @@ PEAK = 13  # the z farthest out of the excursion that goes on, 0 when there is n
 HEAD = 14
 BLOCKS = 16  # where the blocks begin: the head fills one cache line
 
+SPIKE = CHANNELS.index("spike")
+MONDAY = SEASONS.index("monday")
 MAD = 1.2533141373155001  # standard deviation of a normal over its mean absolute deviation
 LEARN = 3.0  # residuals are learned up to so many standard deviations
 BAND = 1.6448536269514722  # of a 90 % band, both sides
@@ -400,7 +404,12 @@ class SeasonalBaseline:
         columns = (rows, time_ms, value, day_kind, local_ms)
         shared = (state["seen"], state["worth"])
         run(state["cells"], state["last"], *columns, week, int(self.bins), self._parents, settings, *shared, out)
-        return state, Scores(*out)
+        channel = np.where(out[0] > 0.0, SPIKE, 0).astype(np.uint8)
+        day = (local_ms // DAY_MS + 3) % 7
+        named = np.where((day_kind == HOLIDAY) | (not week), 1 + day_kind, MONDAY + day).astype(np.uint8)
+        return state, Scores(
+            out[0], out[1], out[2], out[3], channel, np.where(np.isfinite(out[1]), named, 0).astype(np.uint8)
+        )
 
     def snapshot(self, state: State) -> State:
         """A copy of the state."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.both import compiled
-from models.detectors.base import BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
+from models.detectors.base import CHANNELS, BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
 from models.tails import CAP
 
+SPOKEN = CHANNELS.index("silent")
 AT_LIMIT = 4.0  # the score at which a silence is as long as its limit
 PACE, RECORD, READINGS = 0, 1, 2  # columns of the cells: usual pause, s; the longest in usual ones; how many pauses
 PACE_MEMORY = 10.0  # readings over which the usual time is taken
@@ -107,7 +108,8 @@ class Silent:
         settings = (float(self.margin), float(self.ready), float(self.factor))
         _compiled()(state["cells"], state["last"], rows, time_ms, value, settings, score)
         nothing = np.full(len(rows), np.nan, np.float32)
-        return state, Scores(score, nothing, nothing, nothing)
+        channel = np.where(score > 0.0, SPOKEN, 0).astype(np.uint8)
+        return state, Scores(score, nothing, nothing, nothing, channel, np.zeros(len(rows), np.uint8))
 
     def overdue(self, state: State, now_ms: int) -> Float32:
         """The score of each datastream's silence at ``now_ms``, (datastreams,); 0 for those that never spoke enough."""

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.both import compiled
-from models.detectors.base import BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
+from models.detectors.base import CHANNELS, BadParameter, Float32, Float64, Int32, Int64, Scores, State, Uint8, copied
 from models.tails import CAP
 
+SPOKEN = CHANNELS.index("stuck")
 AT_LIMIT = 4.0  # the score at which a run is as long as its limit
 # columns of the cells: readings in the run that goes on and how long it has lasted; the longest runs there were, of
 # noughts in seconds, of other values in readings
@@ -109,7 +110,8 @@ class Stuck:
         settings = (float(self.margin_s), float(self.least), float(self.factor))
         _compiled()(state["cells"], state["value"], state["since"], rows, time_ms, value, settings, score)
         nothing = np.full(len(rows), np.nan, np.float32)
-        return state, Scores(score, nothing, nothing, nothing)
+        channel = np.where(score > 0.0, SPOKEN, 0).astype(np.uint8)
+        return state, Scores(score, nothing, nothing, nothing, channel, np.zeros(len(rows), np.uint8))
 
     def snapshot(self, state: State) -> State:
         """A copy of the state."""
