@@ -8,45 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sensors.problems import Scalar
+from sensors.codecs.errors import Fault, Misshapen, TooMany, Undecodable, Unreadable
+from sensors.codecs.values import Value
 
-
-class Undecodable(ValueError):
-    """The bytes as a whole cannot be read. ``position`` is the first byte that is wrong, counted from 0."""
-
-    def __init__(self, reason: str, position: int) -> None:
-        super().__init__(f"{reason} at byte {position}")
-        self.reason = reason
-        self.position = position
-
-
-class Misshapen(ValueError):
-    """The bytes can be read, but hold something else than readings."""
-
-    def __init__(self, field: str, value: Scalar, limit: Scalar, reason: str) -> None:
-        super().__init__(reason)
-        self.field, self.value, self.limit = field, value, limit
-
-
-class TooMany(ValueError):
-    """There are more rows than one request may carry."""
-
-    def __init__(self, rows: int, limit: int) -> None:
-        super().__init__(f"{rows} readings in one request; at most {limit} are taken")
-        self.rows = rows
-        self.limit = limit
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why one row is refused. ``index`` is its place in the request, from 0; ``code`` is the reason in one word."""
-
-    index: int
-    code: str
-    field: str
-    value: Scalar
-    limit: Scalar
-    reason: str
+__all__ = ["Columns", "Fault", "Misshapen", "TooMany", "Undecodable", "Unreadable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +21,8 @@ class Columns:
     ``time`` is in milliseconds since 1970-01-01 UTC, ``value`` as sent; an infinite value stands for a number too
     large to hold. ``unit`` is ``None`` where none was sent; ``lon`` and ``lat`` (degrees, WGS-84) are NaN there.
     ``index`` tells each row's place in the request; ``faults`` are the rows that are missing here, ``count`` is the
-    number of both. ``text(index)`` gives a row of the request as bytes, for the dead letters.
+    number of both and of what is in ``others``: values of the request that are no numbers (texts, positions, events),
+    each with its place. ``text(index)`` gives a row of the request as bytes, for the dead letters.
     """
 
     datastream: Sequence[str]
@@ -69,6 +35,7 @@ class Columns:
     count: int
     text: Callable[[int], bytes]
     faults: list[Fault] = field(default_factory=list)
+    others: list[tuple[int, Value]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.datastream)

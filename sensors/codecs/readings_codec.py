@@ -1,0 +1,75 @@
+"""The product's own readings as a codec: JSON (sensors/codecs/readings.py) to observations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.codecs.base import Codec, Decoded, Envelope
+from sensors.codecs.columns import Columns
+from sensors.codecs.errors import Fault
+from sensors.codecs.readings import decode_json
+from sensors.codecs.values import Observation
+
+
+def observations(columns: Columns) -> Decoded:
+    """The rows of ``columns`` as observations, one value a row; a number that is not finite is a fault of its row."""
+    decoded = Decoded(count=columns.count, faults=list(columns.faults), text=columns.text)
+    finite = np.isfinite(columns.value).tolist()
+    units = columns.unit or [None] * len(columns)
+    places = _places(columns)
+    rows = zip(
+        columns.index.tolist(),
+        columns.datastream,
+        columns.time.tolist(),
+        columns.value.tolist(),
+        units,
+        finite,
+        *places,
+        strict=True,
+    )
+    for index, name, time, value, unit, good, lon, lat in rows:
+        if good:
+            decoded.add(index, Observation(datastream=name, time=time, value=value, unit=unit, lon=lon, lat=lat))
+        else:
+            decoded.faults.append(not_finite(index, value))
+    for index, other in columns.others:
+        decoded.add(index, other)
+    decoded.faults.sort(key=lambda fault: fault.index)
+    return decoded
+
+
+def not_finite(index: int, value: float) -> Fault:
+    """The fault of a row whose value is NaN or too large to hold."""
+    reason = f"value {value:g} is not finite; leave the reading out when there is none"
+    return Fault(index, "not-a-number", "value", str(value), "finite number", reason)
+
+
+def _places(columns: Columns) -> tuple[list[float | None], list[float | None]]:
+    return _degrees(columns.lon, len(columns)), _degrees(columns.lat, len(columns))
+
+
+def _degrees(column: NDArray[np.float64] | None, count: int) -> list[float | None]:
+    if column is None:
+        return [None] * count
+    return [None if math.isnan(degrees) else degrees for degrees in column.tolist()]
+
+
+def _columns(body: bytes, envelope: Envelope) -> Columns:
+    return decode_json(body, envelope.limit)
+
+
+def _decode(body: bytes, envelope: Envelope) -> Decoded:
+    return observations(_columns(body, envelope))
+
+
+JSON = Codec(
+    name="json",
+    title="The gateway's own readings as JSON",
+    media=("application/json",),
+    endings=(".json",),
+    decode=_decode,
+    columns=_columns,
+)

@@ -1,0 +1,37 @@
+"""The register of codecs: every format the city understands, by name, media type, file ending and MQTT topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sensors.codecs import readings_codec
+from sensors.codecs.base import Codec
+from sensors.codecs.errors import Unreadable
+
+_ALL: tuple[Codec, ...] = (readings_codec.JSON,)
+CODECS: Mapping[str, Codec] = MappingProxyType({codec.name: codec for codec in _ALL})
+
+
+def named(name: str) -> Codec:
+    """The codec of this name; raises ``Unreadable`` with all names when there is none."""
+    if name not in CODECS:
+        known = ", ".join(CODECS)
+        raise Unreadable(f"format {name!r} is not known; known are {known}", field="format", value=name, limit=known)
+    return CODECS[name]
+
+
+def of_media(media: str) -> tuple[Codec, ...]:
+    """The codecs of a media type such as ``application/senml+json; charset=utf-8``; several share general ones."""
+    plain = media.partition(";")[0].strip().lower()
+    return tuple(codec for codec in CODECS.values() if plain in codec.media)
+
+
+def of_file(name: str) -> tuple[Codec, ...]:
+    """The codecs whose files may end like ``name``, those with the longest ending first."""
+    plain = name.lower()
+    fitting = [(len(end), codec) for codec in CODECS.values() for end in codec.endings if plain.endswith(end)]
+    longest: dict[str, Codec] = {}
+    for _, codec in sorted(fitting, key=lambda found: -found[0]):
+        longest.setdefault(codec.name, codec)
+    return tuple(longest.values())
