@@ -98,10 +98,17 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     closed: int | None = None  # processing time at which it became normal
     acknowledged_by: str = ""
     acknowledged_at: int | None = None
+    confirm: bool = False  # stays until somebody confirmed that what it asked for was done
+    confirmed_by: str = ""
+    latch: bool = False  # stays after its return until somebody reset it
+    reset_by: str = ""
     shelved_until: int | None = None  # processing time at which a shelved alert comes back
+    hidden_by: str = ""  # who shelved it or took it out of service; "alert/<id>" or "silence/<id>" where that hides it
+    realarm_ms: int = 0  # an acknowledged alert that lasts asks again after so long; 0 never
+    chattering: bool = False  # its source changed three times within a minute
+    stale: bool = False  # it has lasted for a day
+    incident: str = ""  # the incident that it belongs to
     history: tuple[Transition, ...] = ()
-    # the offsets of the last inputs applied to this alert, by topic: what makes a second delivery harmless
-    applied: dict[str, int] = {}
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +121,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     at: int
     comment: str = ""
     until: int | None = None  # processing time at which shelving ends
+    severity: Severity | None = None  # the new one, of the action "severity"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
