@@ -321,7 +321,11 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the history of commands and transitions; ``chain`` = hash of the line before and this one."""
+    """One line of the history of commands and transitions; ``chain`` = hash of the line before and this one.
+
+    ``before`` is the chain of the line before. ``step`` is the place of a transition in its subject's own history, from
+    1, so that what a crash makes come twice is written once; 0 for commands.
+    """
 
     number: int
     at: int
@@ -333,6 +337,8 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True):
     now: str = ""
     detail: str = ""
     command: str = ""
+    step: int = 0
+    before: str = ""
     chain: str = ""
 
 
