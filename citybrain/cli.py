@@ -214,23 +214,48 @@ def city_new(
 def token_new(
     name: Annotated[str, typer.Argument(help="The gateway's name.")],
     scope: Annotated[list[str], typer.Option(help="readings, dispatch")] = ["readings"],  # noqa: B006  # typer's way
+    valid: Annotated[str | None, typer.Option(help="How long it counts: 90d, 12h; default: until revoked.")] = None,
+    asset: Annotated[list[str], typer.Option(help="Only assets whose id begins so; may be repeated.")] = [],  # noqa: B006
+    kind: Annotated[list[str], typer.Option(help="Only assets of this kind; may be repeated.")] = [],  # noqa: B006
+    rate: Annotated[
+        int | None, typer.Option(help="Readings a second, in place of CITYBRAIN_RATE_LIMIT.", min=1)
+    ] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="Every body must be signed; prints the key.")] = False,
+    certificate: Annotated[str, typer.Option(help="SHA-256 of the client certificate it is bound to (mTLS).")] = "",
     city: CityName = None,
 ) -> int:
     """Issue a token for a sensor gateway; it is shown once."""
-    from sensors.tokens import issue
+    from citybrain.commands.token import new
 
-    print(issue(settings(city=city).secrets / "gateways.json", name, tuple(scope)))
-    return 0
+    return new(settings(city=city), name, scope, valid, asset, kind, rate, signed, certificate)
+
+
+@token.command("list")
+def token_list(city: CityName = None, as_json: Json = False) -> int:
+    """Whose tokens there are, until when and for what; never the tokens themselves."""
+    from citybrain.commands.token import show
+
+    return show(settings(city=city), as_json)
+
+
+@token.command("rotate")
+def token_rotate(
+    name: str,
+    overlap: Annotated[str, typer.Option(help="How long the old tokens still count: 1h, 7d.")] = "1d",
+    city: CityName = None,
+) -> int:
+    """Replace a gateway's token by a new one with the same rights; it is shown once."""
+    from citybrain.commands.token import rotate
+
+    return rotate(settings(city=city), name, overlap)
 
 
 @token.command("revoke")
 def token_revoke(name: str, city: CityName = None) -> int:
     """Revoke every token of a gateway; it is refused within 5 seconds."""
-    from sensors.tokens import revoke
+    from citybrain.commands.token import revoke
 
-    gone = revoke(settings(city=city).secrets / "gateways.json", name)
-    print(f"{gone} tokens of {name} revoked")
-    return 0 if gone else 1
+    return revoke(settings(city=city), name)
 
 
 @user.command("add")

@@ -22,20 +22,21 @@ class Rate:
         self.rate = rate
         self._buckets: dict[str, _Bucket] = {}
 
-    def wait(self, gateway: str, readings: int, now: float) -> float:
-        """Seconds until ``readings`` may pass; 0 when they may now. Takes nothing."""
-        needed = min(readings, self.rate) - self._left(gateway, now)
-        return max(0.0, needed / self.rate)
+    def wait(self, gateway: str, readings: int, now: float, rate: float | None = None) -> float:
+        """Seconds until ``readings`` may pass; 0 when they may now. Takes nothing. ``rate`` is this gateway's own."""
+        rate = rate or self.rate
+        needed = min(readings, rate) - self._left(gateway, now, rate)
+        return max(0.0, needed / rate)
 
-    def take(self, gateway: str, readings: int, now: float) -> float:
+    def take(self, gateway: str, readings: int, now: float, rate: float | None = None) -> float:
         """Let ``readings`` pass and return 0, or the seconds to wait and take nothing."""
-        wait = self.wait(gateway, readings, now)
+        wait = self.wait(gateway, readings, now, rate)
         if not wait:
             self._buckets[gateway].left -= readings
         return wait
 
-    def _left(self, gateway: str, now: float) -> float:
-        bucket = self._buckets.setdefault(gateway, _Bucket(self.rate, now))
-        bucket.left = min(self.rate, bucket.left + (now - bucket.at) * self.rate)
+    def _left(self, gateway: str, now: float, rate: float) -> float:
+        bucket = self._buckets.setdefault(gateway, _Bucket(rate, now))
+        bucket.left = min(rate, bucket.left + (now - bucket.at) * rate)
         bucket.at = now
         return bucket.left

@@ -1,8 +1,8 @@
 """Bearer tokens of the gateways: who may speak, and for what.
 
-The file is a JSON list of ``{"name", "sha256", "created", "expires"?, "scopes"?}``. Only the SHA-256 of a token is
-kept; the token itself is shown once, when it is issued. A name may have several tokens, so that one can be replaced
-without a gap.
+The file is a JSON list of ``{"name", "sha256", "created", "expires"?, "scopes"?, "assets"?, "kinds"?, "rate"?,
+"signing_key"?, "certificate"?}``. Only the SHA-256 of a token is kept; the token itself is shown once, when it is
+issued. A name may have several tokens, so that one can be replaced without a gap (``rotate``).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import hashlib
+import hmac
 import logging
 import os
 import secrets
@@ -18,11 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 READINGS = "readings"  # may push readings; what a token has when its entry names no scopes
 DISPATCH = "dispatch"  # may read alerts and act on them
+SIGNED_WITHIN_S = 300  # how far the time of a signature may be from the gateway's
 RECHECK_S = 1.0  # how often the file is looked at; a change counts within this time
 
 log = logging.getLogger(__name__)
@@ -34,27 +37,63 @@ class TokensError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Whom a token belongs to; ``expires`` is in seconds since 1970, ``None`` never."""
+    """Whom a token belongs to, and what it may.
+
+    ``expires`` is in seconds since 1970, ``None`` never. Readings are taken of assets whose id begins with one of
+    ``assets`` and whose kind is one of ``kinds``; empty: of all. ``rate`` is in readings a second, ``None`` the
+    setting's. With a ``signing_key`` every body must be signed with it; with a ``certificate`` (SHA-256 of the
+    client's certificate in hexadecimal) the proxy in front must have seen that one.
+    """
 
     name: str
     scopes: frozenset[str] = frozenset({READINGS})
     expires: float | None = None
+    assets: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    rate: int | None = None
+    signing_key: str = ""
+    certificate: str = ""
 
     def may(self, scope: str) -> bool:
         """Whether this gateway has ``scope``."""
         return scope in self.scopes
 
+    @property
+    def limited(self) -> bool:
+        """Whether it may speak for a part of the assets only."""
+        return bool(self.assets or self.kinds)
 
-class _Entry(msgspec.Struct, omit_defaults=True):
+    def speaks_for(self, asset: str, kind: str) -> bool:
+        """Whether readings of this asset may come from this gateway."""
+        return (not self.assets or asset.startswith(self.assets)) and (not self.kinds or kind in self.kinds)
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """One token as the file keeps it."""
+
     name: str
     sha256: str
     created: dt.datetime
     expires: dt.datetime | None = None
     scopes: list[str] | None = None
+    assets: list[str] = []
+    kinds: list[str] = []
+    rate: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    signing_key: str = ""
+    certificate: str = ""
 
     def gateway(self) -> Gateway:
-        scopes = frozenset(self.scopes) if self.scopes is not None else frozenset({READINGS})
-        return Gateway(self.name, scopes, self.expires.timestamp() if self.expires else None)
+        """What the gateway that holds it may do."""
+        return Gateway(
+            self.name,
+            frozenset(self.scopes) if self.scopes is not None else frozenset({READINGS}),
+            self.expires.timestamp() if self.expires else None,
+            tuple(self.assets),
+            tuple(self.kinds),
+            self.rate,
+            self.signing_key,
+            self.certificate.lower().replace(":", ""),
+        )
 
 
 def digest(token: str) -> str:
@@ -62,22 +101,88 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def issue(path: Path, name: str, scopes: tuple[str, ...] = (READINGS,), expires: dt.datetime | None = None) -> str:
+def signing_key(token: str) -> str:
+    """The key with which the holder of ``token`` signs bodies, in hexadecimal: HMAC-SHA-256 of "citybrain body"."""
+    return hmac.new(token.encode(), b"citybrain body", hashlib.sha256).hexdigest()
+
+
+def signature(key: str, at: int, body: bytes) -> str:
+    """The value of the header ``X-Signature`` for ``body`` (before compression) at ``at`` (seconds since 1970).
+
+    ``t=<at>,v1=<HMAC-SHA-256 of "<at>." and the body in hexadecimal>``, with the hexadecimal ``key`` as ASCII.
+    """
+    told = hmac.new(key.encode(), b"%d." % at + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={told}"
+
+
+def issue(
+    path: Path,
+    name: str,
+    scopes: tuple[str, ...] = (READINGS,),
+    expires: dt.datetime | None = None,
+    assets: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
+    rate: int | None = None,
+    signed: bool = False,
+    certificate: str = "",
+) -> str:
     """Add a new token of ``name`` to the file and return it; this is the only time it is seen."""
     token = f"cb_{secrets.token_urlsafe(32)}"
-    entry = _Entry(name, digest(token), dt.datetime.now(dt.UTC).replace(microsecond=0), expires, list(scopes))
+    entry = Entry(
+        name,
+        digest(token),
+        dt.datetime.now(dt.UTC).replace(microsecond=0),
+        expires,
+        list(scopes),
+        list(assets),
+        list(kinds),
+        rate,
+        signing_key(token) if signed else "",
+        certificate,
+    )
     with _locked(path):
         _write(path, [*_read(path), entry])
     return token
 
 
+def rotate(path: Path, name: str, overlap: dt.timedelta) -> str:
+    """Issue a new token of ``name`` with the rights of its newest one; the old ones end after ``overlap``.
+
+    Raises ``TokensError`` when ``name`` has none that is still valid.
+    """
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    with _locked(path):
+        held = _read(path)
+        own = [entry for entry in held if entry.name == name and (entry.expires is None or entry.expires > now)]
+        if not own:
+            raise TokensError(f"{name} has no valid token to replace; issue one: citybrain token new {name}")
+        token = f"cb_{secrets.token_urlsafe(32)}"
+        newest = own[-1]
+        for entry in own:
+            entry.expires = min(entry.expires or now + overlap, now + overlap)
+        made = msgspec.structs.replace(
+            newest,
+            sha256=digest(token),
+            created=now,
+            expires=None,
+            signing_key=signing_key(token) if newest.signing_key else "",
+        )
+        _write(path, [*held, made])
+    return token
+
+
+def entries(path: Path) -> list[Entry]:
+    """The tokens in the file, without the tokens; raises ``TokensError``."""
+    return _read(path)
+
+
 def revoke(path: Path, name: str) -> int:
     """Take every token of ``name`` out of the file; returns how many there were."""
     with _locked(path):
-        entries = _read(path)
-        kept = [entry for entry in entries if entry.name != name]
+        held = _read(path)
+        kept = [entry for entry in held if entry.name != name]
         _write(path, kept)
-    return len(entries) - len(kept)
+    return len(held) - len(kept)
 
 
 class Tokens:
@@ -130,16 +235,16 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(path: Path) -> list[_Entry]:
+def _read(path: Path) -> list[Entry]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[_Entry])
+        return msgspec.json.decode(path.read_bytes(), type=list[Entry])
     except FileNotFoundError:
         return []
     except (OSError, msgspec.DecodeError) as error:
         raise TokensError(f"{path} cannot be read: {error}; mend it, or remove it and issue the tokens anew") from error
 
 
-def _write(path: Path, entries: list[_Entry]) -> None:
+def _write(path: Path, entries: list[Entry]) -> None:
     part = path.with_suffix(".part")
     body = msgspec.json.format(msgspec.json.encode(entries), indent=2)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -69,7 +69,7 @@ def create(settings: Settings, register: Register, clock: Callable[[], float] = 
     outlet = Outlet(settings.kafka, spool)
     metrics = Metrics(lambda: spool.waiting)
     picture = Picture(settings.redis.get_secret_value(), settings.city) if settings.redis else None
-    access = Access(Tokens(settings.secrets / TOKENS, clock))
+    access = Access(Tokens(settings.secrets / TOKENS, clock), settings.certificate_header or "")
 
     checks = Checks(register, settings.future_tolerance_s * 1000)
     gatherer = Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from config.register import Register
 from sensors.codecs.columns import Columns, Fault
 from sensors.problems import shown
+from sensors.tokens import Gateway
 
 EARLIEST_MS = 631_152_000_000  # 1990-01-01: what is older was sent in seconds, or by a clock that was never set
 DEGREES = {"lon": 180.0, "lat": 90.0}
@@ -45,16 +46,24 @@ class Checks:
         self._units = register.units
         self._low = register.low
         self._high = register.high
+        self._register = register
+        self._spoken: dict[Gateway, NDArray[np.bool_]] = {}
 
     def __len__(self) -> int:
         return len(self._units)
 
-    def check(self, columns: Columns, now_ms: int) -> Checked:
-        """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock."""
+    def check(self, columns: Columns, now_ms: int, gateway: Gateway | None = None) -> Checked:
+        """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock.
+
+        ``gateway`` is who sends them, where it may speak for a part of the assets only.
+        """
         find = self._find
         datastream = np.array([find(name, -1) for name in columns.datastream], np.int32)
         latest = now_ms + self._tolerance_ms
         failed = self._failed(columns, datastream, latest)
+        if gateway is not None and gateway.limited:
+            mute = (datastream >= 0) & ~self._speaks(gateway)[datastream]
+            failed |= {row: "scope" for row in np.flatnonzero(mute).tolist()}
         if not failed:
             return Checked(datastream, columns.time, columns.value, columns.faults)
         keep = np.ones(len(columns), bool)
@@ -87,6 +96,14 @@ class Checks:
                 failed.setdefault(row, rule)
         return failed
 
+    def _speaks(self, gateway: Gateway) -> NDArray[np.bool_]:
+        """(datastreams,): for which of them the gateway may speak; found once for each register."""
+        if gateway not in self._spoken:
+            frame = self._register.frame
+            pairs = zip(frame["asset"], frame["kind"], strict=True)
+            self._spoken[gateway] = np.array([gateway.speaks_for(asset, kind) for asset, kind in pairs], bool)
+        return self._spoken[gateway]
+
     def _other_unit(self, units: Sequence[str | None], datastream: NDArray[np.int32]) -> NDArray[np.bool_]:
         known = self._units
         pairs = zip(units, datastream.tolist(), strict=True)
@@ -113,6 +130,9 @@ class Checks:
             case "past":
                 reason = f"time {time} ms is before 1990-01-01; send milliseconds, not seconds, or set the clock"
                 return Fault(index, rule, "time", time, EARLIEST_MS, reason)
+            case "scope":
+                reason = f"the token of this gateway may not speak for {name}; ask the city's operator for its assets"
+                return Fault(index, rule, "datastream", shown(name), "assets and kinds of the token", reason)
             case "unit":
                 unit, want = columns.unit[row] if columns.unit else None, self._units[datastream]
                 reason = f"unit {shown(unit)} of {name} is not the registered {want}; convert the value"

@@ -62,14 +62,15 @@ class Readings:
         await _answer(send, status, content, more, body, unread=not body.read and _large(headers))
 
     async def _take(self, headers: Mapping[bytes, bytes], body: _Once) -> bytes:
-        gateway = self.access.gateway(headers.get(b"authorization", b"").decode("latin-1"), READINGS)
+        gateway = self.access.admit(headers, READINGS)
         form = _form(headers)
-        self._within_rate(self.rate.wait(gateway.name, 1, time.monotonic()))
+        self._within_rate(self.rate.wait(gateway.name, 1, time.monotonic(), gateway.rate), gateway)
         data = await self.bodies.read(body.receive, headers)
         now = int(self.clock() * 1000)
+        self.access.signed(gateway, headers, data, now / 1000)
         columns = await self._decode(gateway, form, data, now)
-        self._within_rate(self.rate.take(gateway.name, columns.count, time.monotonic()))
-        checked = self.checks.check(columns, now)
+        self._within_rate(self.rate.take(gateway.name, columns.count, time.monotonic(), gateway.rate), gateway)
+        checked = self.checks.check(columns, now, gateway)
         letters = [
             letter(gateway.name, now, fault.reason, fault.field, columns.text(fault.index), ROW)
             for fault in checked.faults
@@ -96,15 +97,16 @@ class Readings:
         except Backpressure as error:
             raise unavailable(error) from error
 
-    def _within_rate(self, wait: float) -> None:
+    def _within_rate(self, wait: float, gateway: Gateway) -> None:
         if wait:
+            limit = gateway.rate or self.rate.rate
             raise Problem(
                 status=429,
                 kind="rate",
-                detail=f"this gateway sends more than {self.rate.rate:g} readings a second",
+                detail=f"this gateway sends more than {limit:g} readings a second",
                 field="readings",
-                limit=self.rate.rate,
-                remedy="send again after Retry-After, or ask the city's operator for a higher CITYBRAIN_RATE_LIMIT",
+                limit=limit,
+                remedy="send again after Retry-After, or ask the city's operator for a higher rate of this token",
                 headers={"retry-after": str(math.ceil(wait))},
             )
 
