@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     rate_limit: int = 50_000  # readings a second and gateway
     spool_limit_bytes: int = 1024 * 1024 * 1024
     linger_ms: int = 20
-    certificate_header: str | None = None  # in which the proxy in front tells the SHA-256 of the client's certificate (mTLS)
+    certificate_header: str | None = None  # in which the proxy tells the SHA-256 of the client's certificate (mTLS)
     future_tolerance_s: int = 60
     # how often a shard's state is saved with its offset
     snapshot_s: float = 30.0
