@@ -26,7 +26,7 @@ class Topic:
 
 READINGS = Topic("readings", partitions=0)  # batches (models/batch.py), partition = shard; lag grows: add a worker
 READINGS_JSON = Topic("readings-json")  # single readings as JSON from producers on Kafka; empty in most cities
-EVENTS = Topic("events")  # appeals, CAP, positions as JSON; empty until such a gateway is connected
+EVENTS = Topic("events")  # appeals, CAP, positions … (models/events.py); empty until such a gateway is connected
 DETECTIONS = Topic("detections")  # models.values.Detection as JSON; a burst means a rule's line is too low
 PARTIALS = Topic("partials", retention_hours=6)  # zone sums per tick and shard (models/partials.py), msgpack
 COMMANDS = Topic("commands", retention_hours=24 * 30)  # models.values.Command; what people did
