@@ -41,6 +41,21 @@ class Text(msgspec.Struct, frozen=True, omit_defaults=True):
     zh: str
 
 
+class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a detection was made, in plain values; models/explain.py makes a sentence of it in both languages."""
+
+    channel: str = ""  # what spoke loudest (models/detectors/base.py CHANNELS); "" where a line in the pack spoke
+    low: float | None = None  # the band in which 90 % of quiet readings lie, in the datastream's unit
+    high: float | None = None
+    season: str = ""  # the kind of day it was compared with (SEASONS)
+    hour: int | None = None  # and the local hour
+    neighbours: int = 0  # how many datastreams of the same kind nearby were looked at
+    strange: int = 0  # how many of them were out of the ordinary in the same direction
+    lasted_ms: int = 0  # how long it has held, phenomenon time
+    members: int = 0  # how many datastreams it is told about, 0 for one
+    corroborated: tuple[str, ...] = ()  # "zone", "other-kind", "persistence", "neighbours"; none: a single witness
+
+
 class Detection(msgspec.Struct, frozen=True, kw_only=True):
     """One rule that crossed its line at a place (``firing``), or came back (``cleared``).
 
@@ -71,6 +86,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
     headline: Text
     labels: dict[str, str] = {}
     exercise: bool = False
+    why: Why | None = None
 
 
 class Transition(msgspec.Struct, frozen=True):
