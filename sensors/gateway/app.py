@@ -32,6 +32,7 @@ from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
 from sensors.gateway.picture import Picture
 from sensors.gateway.readings import PATH, Readings
+from sensors.gateway.reception import Reception
 from sensors.limits import Rate
 from sensors.problems import TYPE, Problem
 from sensors.spool import Spool
@@ -101,16 +102,9 @@ def create(settings: Settings, register: Register, clock: Callable[[], float] = 
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells what there is to tell
     )
-    door = Readings(
-        access=access,
-        rate=Rate(settings.rate_limit),
-        bodies=Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes),
-        checks=checks,
-        gatherer=gatherer,
-        metrics=metrics,
-        batch_limit=settings.batch_limit,
-        clock=clock,
-    )
+    bodies = Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes)
+    reception = Reception(Rate(settings.rate_limit), checks, gatherer, metrics, settings.batch_limit, clock=clock)
+    door = Readings(access, bodies, reception)
     app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
     app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
     _add_health(app, outlet, checks, metrics)

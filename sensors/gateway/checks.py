@@ -52,6 +52,10 @@ class Checks:
     def __len__(self) -> int:
         return len(self._units)
 
+    def knows(self, datastream: str) -> bool:
+        """Whether this datastream is registered."""
+        return datastream in self._register.index
+
     def check(self, columns: Columns, now_ms: int, gateway: Gateway | None = None) -> Checked:
         """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock.
 

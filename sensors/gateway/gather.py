@@ -24,12 +24,14 @@ OVERHEAD = 64  # bytes a record takes besides key and value, at most
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What one request brings: readings of ``source`` taken at ``accepted`` (ms), and the rows refused."""
+    """What one request brings: readings of ``source`` taken at ``accepted`` (ms), the rows refused, and events
+    (models/events.py)."""
 
     source: str
     accepted: int
     readings: Checked
     letters: Sequence[DeadLetter] = ()
+    events: Sequence[bytes] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -55,6 +57,7 @@ class Gatherer:
         self._outlet = outlet
         self._readings = contract.READINGS.of(city)
         self._dead_letters = contract.DEAD_LETTERS.of(city)
+        self._events = contract.EVENTS.of(city)
         self.shard = shard
         self._linger_s = linger_s
         self._window: _Window | None = None
@@ -71,7 +74,7 @@ class Gatherer:
             window = self._window = _Window()
             self._timer = asyncio.get_running_loop().call_later(self._linger_s, self._flush)
         window.intakes.append(intake)
-        window.rows += len(intake.readings) + len(intake.letters)
+        window.rows += len(intake.readings) + len(intake.letters) + len(intake.events)
         if window.rows >= WINDOW_ROWS:
             self._flush()
         await window.done.wait()
@@ -91,7 +94,9 @@ class Gatherer:
 
     async def _send(self, window: _Window) -> None:
         try:
-            window.spooled = await self._outlet.deliver([*self._batches(window), *self._letters(window)])
+            window.spooled = await self._outlet.deliver(
+                [*self._batches(window), *self._told(window), *self._letters(window)]
+            )
         except Exception as error:  # it is raised again in each waiting request
             window.failure = error
         finally:
@@ -105,6 +110,11 @@ class Gatherer:
         for source, intakes in by_source.items():
             for shard, rows in split(_join(source, intakes), self.shard):
                 yield self._outlet.message(self._readings, shard, [(b"", batch.encode(rows))])
+
+    def _told(self, window: _Window) -> Iterator[Message]:
+        """The events, each source's in their order."""
+        for records in packs((intake.source.encode(), event) for intake in window.intakes for event in intake.events):
+            yield self._outlet.message(self._events, 0, records)
 
     def _letters(self, window: _Window) -> Iterator[Message]:
         letters = (letter for intake in window.intakes for letter in intake.letters)

@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from sensors.codecs.columns import Columns, Fault, Misshapen, TooMany, Undecodable
-from sensors.codecs.readings import decode_json, decode_ndjson
+from sensors.codecs.base import Codec
+from sensors.codecs.readings_codec import JSON, LINES
+from sensors.codecs.register import of_media
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone, Receive, discard
-from sensors.gateway.checks import Checked, Checks
-from sensors.gateway.gather import Gatherer, Intake, letter
-from sensors.gateway.metrics import Metrics
-from sensors.gateway.outlet import Backpressure
-from sensors.limits import Rate
+from sensors.gateway.reception import Receipt, Reception
 from sensors.problems import TYPE, Problem
-from sensors.tokens import READINGS, Gateway
+from sensors.tokens import READINGS
 
 PATH = "/v1/readings"
 ERRORS = 100  # rows whose reason is told in the answer
 SMALL = 64 * 1024  # bytes of a refused body that the server may read and forget
-FORMATS: dict[str, Callable[[bytes, int], Columns]] = {
-    "application/json": decode_json,
-    "application/x-ndjson": decode_ndjson,
+OTHERS = ("application/senml+json", "application/senml+cbor", "application/vnd.apache.arrow.stream")
+FORMATS: dict[str, Codec] = {
+    "application/json": JSON,
+    "application/x-ndjson": LINES,
+    **{media: codec for media in OTHERS for codec in of_media(media)[:1]},
 }
-ROW = "application/json"  # what one row is, in whatever format the batch came
-NOTHING = Checked(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), [])
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The ASGI endpoint. ``clock`` gives the time in seconds since 1970."""
+    """The ASGI endpoint."""
 
     access: Access
-    rate: Rate
     bodies: Bodies
-    checks: Checks
-    gatherer: Gatherer
-    metrics: Metrics
-    batch_limit: int
-    clock: Callable[[], float] = time.time
+    reception: Reception
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -64,51 +53,11 @@ class Readings:
     async def _take(self, headers: Mapping[bytes, bytes], body: _Once) -> bytes:
         gateway = self.access.admit(headers, READINGS)
         form = _form(headers)
-        self._within_rate(self.rate.wait(gateway.name, 1, time.monotonic(), gateway.rate), gateway)
+        self.reception.admit(gateway)
         data = await self.bodies.read(body.receive, headers)
-        now = int(self.clock() * 1000)
-        self.access.signed(gateway, headers, data, now / 1000)
-        columns = await self._decode(gateway, form, data, now)
-        self._within_rate(self.rate.take(gateway.name, columns.count, time.monotonic(), gateway.rate), gateway)
-        checked = self.checks.check(columns, now, gateway)
-        letters = [
-            letter(gateway.name, now, fault.reason, fault.field, columns.text(fault.index), ROW)
-            for fault in checked.faults
-        ]
-        spooled = await self._keep(Intake(gateway.name, now, checked, letters))
-        newest = int(checked.time.max()) if len(checked) else None
-        self.metrics.took(gateway.name, len(checked), checked.faults, now, newest)
-        return _receipt(checked, spooled)
-
-    async def _decode(self, gateway: Gateway, form: str, data: bytes, now: int) -> Columns:
-        try:
-            return FORMATS[form](data, self.batch_limit)
-        except TooMany as error:
-            raise _too_many(error) from error
-        except (Undecodable, Misshapen) as error:
-            dead = letter(gateway.name, now, str(error), "", data, form)
-            await self._keep(Intake(gateway.name, now, NOTHING, [dead]))
-            self.metrics.took(gateway.name, 0, [Fault(0, "undecodable", "", None, None, str(error))], now, None)
-            raise _undecodable(error, form) from error
-
-    async def _keep(self, intake: Intake) -> bool:
-        try:
-            return await self.gatherer.add(intake)
-        except Backpressure as error:
-            raise unavailable(error) from error
-
-    def _within_rate(self, wait: float, gateway: Gateway) -> None:
-        if wait:
-            limit = gateway.rate or self.rate.rate
-            raise Problem(
-                status=429,
-                kind="rate",
-                detail=f"this gateway sends more than {limit:g} readings a second",
-                field="readings",
-                limit=limit,
-                remedy="send again after Retry-After, or ask the city's operator for a higher rate of this token",
-                headers={"retry-after": str(math.ceil(wait))},
-            )
+        envelope = self.reception.envelope(gateway)
+        self.access.signed(gateway, headers, data, envelope.now / 1000)
+        return told(await self.reception.take(gateway, FORMATS[form], form, data, envelope))
 
 
 class _Once:
@@ -160,61 +109,22 @@ def _form(headers: Mapping[bytes, bytes]) -> str:
     return form
 
 
-def _receipt(checked: Checked, spooled: bool) -> bytes:
-    """The body of the 202; raises ``Problem`` 422 when there were rows and none could be taken."""
-    counts = {"accepted": len(checked), "rejected": len(checked.faults)}
-    errors = checked.faults[:ERRORS]
-    if checked.faults and not len(checked):
-        first = checked.faults[0]
+def told(receipt: Receipt) -> bytes:
+    """The body of the 202; raises ``Problem`` 422 when there were records and none could be taken."""
+    counts = {"accepted": receipt.accepted, "rejected": len(receipt.faults)}
+    if receipt.events:
+        counts["events"] = receipt.events
+    errors = receipt.faults[:ERRORS]
+    if receipt.faults and not receipt.accepted and not receipt.events:
+        first = receipt.faults[0]
         raise Problem(
             status=422,
             kind="none-accepted",
-            detail=f"none of the {len(checked.faults)} readings could be taken; the first: {first.reason}",
+            detail=f"none of the {len(receipt.faults)} readings could be taken; the first: {first.reason}",
             field=first.field,
             value=first.value,
             limit=first.limit,
             remedy="mend the readings as each reason says and send them again",
             extra=counts | {"errors": errors},
         )
-    return _encode(counts | {"errors": errors, "spooled": spooled})
-
-
-def _too_many(error: TooMany) -> Problem:
-    return Problem(
-        status=413,
-        kind="too-many",
-        detail=str(error),
-        field="readings",
-        value=error.rows,
-        limit=error.limit,
-        remedy="send the readings in several requests",
-    )
-
-
-def _undecodable(error: Undecodable | Misshapen, form: str) -> Problem:
-    if isinstance(error, Undecodable):
-        where = {"position": error.position}
-        remedy = f"mend the body at byte {error.position}"
-        return Problem(
-            status=422, kind="undecodable", detail=str(error), field="body", limit=form, remedy=remedy, extra=where
-        )
-    return Problem(
-        status=422,
-        kind="misshapen",
-        detail=str(error),
-        field=error.field,
-        value=error.value,
-        limit=error.limit,
-        remedy="see the request body of this path in /openapi.json",
-    )
-
-
-def unavailable(error: Backpressure) -> Problem:
-    """The answer while nothing can be kept."""
-    return Problem(
-        status=503,
-        kind="unavailable",
-        detail=str(error),
-        remedy="keep the readings and send them again after Retry-After",
-        headers={"retry-after": str(error.retry_after)},
-    )
+    return _encode(counts | {"errors": errors, "spooled": receipt.spooled})
