@@ -17,10 +17,13 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from models.values import Answer, AuditLine, Command, Order, Transition, to_json
+from models.values import Answer, AuditLine, Command, Order, to_json
 
 GENESIS = ""  # ``before`` of the first line
 REMEMBERED = 5_000  # lines of which a repetition is noticed: many times what lies between two acknowledgements
+
+
+_Known = tuple[str, str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,13 @@ def digest(line: AuditLine) -> str:
 class Writer:
     """Numbers and chains lines; continues after ``last``, and lets out no step twice.
 
-    A step of a subject's own history is known by (what, subject, step), a command by its id: what a crash makes come
-    again is found in ``tail``, the last lines that were written.
+    A step of a subject's own history is known by its place there, what a command did by the command's id: what a crash
+    makes come again is found in ``tail``, the last lines that were written. A line with neither is always new.
     """
 
     def __init__(self, tail: Iterable[AuditLine] = ()) -> None:
         self.at = Anchor()
-        self._seen: dict[tuple[str, str, int, str], None] = {}  # the newest last
+        self._seen: dict[_Known, None] = {}  # the newest last
         for line in tail:
             self._note(line)
 
@@ -76,7 +79,7 @@ class Writer:
         """The lines that are new, numbered and chained."""
         out = []
         for line in lines:
-            if _known_by(line) in self._seen:
+            if (line.step or line.command) and _known_by(line) in self._seen:
                 continue
             numbered = replace(line, number=self.at.number + 1, before=self.at.chain)
             chained = replace(numbered, chain=digest(numbered))
@@ -91,28 +94,8 @@ class Writer:
             del self._seen[next(iter(self._seen))]
 
 
-def _known_by(line: AuditLine) -> tuple[str, str, int, str]:
-    return line.what, line.subject, line.step, line.command if not line.step else ""
-
-
-def of_steps(what: str, subject: str, before: int, history: tuple[Transition, ...]) -> list[AuditLine]:
-    """Lines of the transitions ``history[before:]`` of a subject; ``before`` is how many were there already."""
-    return [
-        AuditLine(
-            number=0,
-            at=step.at,
-            by=step.by,
-            what=what,
-            subject=subject,
-            did=step.action,
-            was=step.was,
-            now=step.now,
-            detail=step.comment,
-            command=step.command,
-            step=number,
-        )
-        for number, step in enumerate(history[before:], before + 1)
-    ]
+def _known_by(line: AuditLine) -> _Known:
+    return line.what, line.subject, line.did, line.step, "" if line.step else line.command
 
 
 def of_command(asked: Command | Order, answer: Answer, now: int) -> AuditLine:

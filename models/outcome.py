@@ -48,9 +48,12 @@ class Outcome:
 
     def note(
         self, at: int, by: str, what: str, subject: str, did: str, *, was: str = "", now: str = "", detail: str = "",
-        command: str = "",
+        command: str = "", step: int = 0,
     ) -> None:  # fmt: skip
-        """Write down one line of the audit; its number and chain come when it is sent."""
+        """Write down one line of the audit; its number and chain come when it is sent.
+
+        ``step`` is the place in the subject's history, from 1, where that is kept whole: a step counts once.
+        """
         line = AuditLine(
             number=0,
             at=at,
@@ -62,15 +65,18 @@ class Outcome:
             now=now,
             detail=detail,
             command=command,
+            step=step,
         )
         self.audit.append(line)
 
     def steps(self, what: str, subject: str, before: tuple[Transition, ...], after: tuple[Transition, ...]) -> None:
         """Write down the steps by which a history grew from ``before`` to ``after``."""
-        for step in after[_grown_from(before, after) :]:
+        first = _grown_from(before, after)
+        whole = first == len(before)  # else it let go of its oldest steps, and their places mean nothing
+        for place, step in enumerate(after[first:], first + 1):
             self.note(
                 step.at, step.by, what, subject, step.action,
-                was=step.was, now=step.now, detail=step.comment, command=step.command,
+                was=step.was, now=step.now, detail=step.comment, command=step.command, step=place if whole else 0,
             )  # fmt: skip
 
 

@@ -15,10 +15,14 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import alarm
+from models import alarm, audit, escalation, notices
+from models import roster as rosters
 from models.alarm import Demands
+from models.calendar import UTC, Calendar
+from models.notices import Route
 from models.orders import Refused
 from models.outcome import Outcome
+from models.roster import Roster, Rota
 from models.values import (
     Alert,
     Answer,
@@ -29,11 +33,14 @@ from models.values import (
     Position,
     Unit,
     Warning,
+    from_json,
+    to_json,
 )
 
 Input = Detection | Command | Order | Position | Warning
 FORGET_MS = 24 * 3_600_000  # what is closed leaves the compacted topics after so long; the archive keeps it
 LINGER_MS = 600_000  # what is closed leaves the picture after so long
+ROTA = "roster/rota"  # the item that holds what people changed about who is on duty
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Setup:
     """What is declared about the city that the room works by (config/rooms.py makes it)."""
 
     demands: Mapping[tuple[str, str], Demands] = field(default_factory=dict)  # by pack and rule, where not the default
+    roster: Roster | None = None  # without one nothing is escalated
+    routes: tuple[Route, ...] = ()  # the ways out that hear of new incidents
+    calendar: Calendar = UTC  # local time
 
 
 class Room:
@@ -107,6 +117,7 @@ class Room:
         if after is not None:
             self.keep_alert(after, out)
         out.answers.append(answer)
+        out.audit.append(audit.of_command(command, answer, now))
 
     def _elapse(self, now: int, out: Outcome) -> None:
         """Let time change the alerts that are due."""
@@ -124,14 +135,14 @@ class Room:
         try:
             subject, state, by = self._obeyed(order, now, out)
         except Refused as refusal:
-            out.answers.append(
-                Answer(
-                    command=order.id, alert=order.subject, status=refusal.status, state=refusal.state, by=refusal.by,
-                    message=str(refusal),
-                )
+            answer = Answer(
+                command=order.id, alert=order.subject, status=refusal.status, state=refusal.state, by=refusal.by,
+                message=str(refusal),
             )  # fmt: skip
         else:
-            out.answers.append(Answer(command=order.id, alert=subject, status="done", state=state, by=by))
+            answer = Answer(command=order.id, alert=subject, status="done", state=state, by=by)
+        out.answers.append(answer)
+        out.audit.append(audit.of_command(order, answer, now))
 
     def _obeyed(self, order: Order, now: int, out: Outcome) -> tuple[str, str, str]:
         """Carry out one order: the id of its subject, the state that is in now and who holds it.
@@ -139,8 +150,27 @@ class Room:
         One case a subject, which calls its module; raises ``Refused``.
         """
         match order.about:
+            case "roster":
+                return self._rostered(order, now, out)
             case _:
                 raise Refused(f"nobody here takes orders about {order.about}", "invalid")
+
+    def _rostered(self, order: Order, now: int, out: Outcome) -> tuple[str, str, str]:
+        """Seats taken and left, and the handover (models/roster.py)."""
+        if self.setup.roster is None:
+            raise Refused("this city has no roster; add roster.yaml to its folder", "unknown")
+        unfinished = sum(one.closed is None for one in self.incidents.values())
+        before = self.rota
+        after = rosters.obey(self.setup.roster, self.setup.calendar, before, order, now, unfinished)
+        if after is not before:
+            self.keep_item(ROTA, to_json(after), out)
+        return ROTA, "", order.by
+
+    @property
+    def rota(self) -> Rota:
+        """What people changed about who is on duty."""
+        kept = self.items.get(ROTA)
+        return from_json(kept, Rota) if kept else Rota()
 
     # --- events ---------------------------------------------------------------------------------------------------
 
@@ -154,6 +184,15 @@ class Room:
 
     def _escalate(self, now: int, out: Outcome) -> None:
         """Tell the next of the roster about what nobody answered in time (models/escalation.py)."""
+        roster = self.setup.roster
+        due = [one for one in self.incidents.values() if escalation.due(one, now)]
+        if roster is None or not due:
+            return
+        duties = rosters.on_duty(roster, self.setup.calendar, self.rota, now)
+        for incident in due:
+            after, messages = escalation.escalate(incident, roster, duties, now)
+            self.keep_incident(after, out)
+            out.notify(messages)
 
     # --- keeping: every change goes through these -------------------------------------------------------------------
 
@@ -167,10 +206,16 @@ class Room:
         self._watch(after)
 
     def keep_incident(self, after: Incident, out: Outcome) -> None:
-        """The incident as it is now; its new steps are written down. The same object changes nothing."""
+        """The incident as it is now, with its deadline; its new steps are written down, a new one is told.
+
+        The same object changes nothing.
+        """
         before = self.incidents.get(after.id)
         if after is before:
             return
+        after = escalation.armed(after, after.changed)
+        if before is None:
+            out.notify(notices.opened(after, self.setup.routes, after.changed))
         self.incidents[after.id] = out.incidents[after.id] = after
         out.steps("incident", after.id, before.timeline if before else (), after.timeline)
 
