@@ -54,9 +54,9 @@ class TooMany(Unreadable):
 
     limit: int
 
-    def __init__(self, rows: int, limit: int) -> None:
-        reason = f"{rows} readings in one request; at most {limit} are taken"
-        super().__init__(reason, field="readings", value=rows, limit=limit)
+    def __init__(self, rows: int, limit: int, what: str = "readings") -> None:
+        reason = f"{rows} {what} in one request; at most {limit} are taken"
+        super().__init__(reason, field=what, value=rows, limit=limit)
         self.rows = rows
         self.limit = limit
 

@@ -22,7 +22,9 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from sensors.codecs.columns import Columns, Fault, Misshapen, TooMany, Undecodable
+from sensors.codecs import members
+from sensors.codecs.columns import Columns
+from sensors.codecs.errors import Amiss, Fault, Misshapen, TooMany, Undecodable
 from sensors.problems import shown
 
 MAX_TIME = 2**53  # integers beyond it are not the same number in every JSON reader
@@ -63,17 +65,6 @@ _rows = msgspec.json.Decoder(_Rows)
 _table = msgspec.json.Decoder(_Table)
 _line = msgspec.json.Decoder(Reading)
 _encode = msgspec.json.Encoder().encode
-
-
-class _Amiss(Exception):
-    """One row cannot be read."""
-
-    def __init__(self, code: str, field: str, value: object, limit: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code, self.field, self.value, self.limit, self.reason = code, field, value, limit, reason
-
-    def at(self, index: int) -> Fault:
-        return Fault(index, self.code, self.field, shown(self.value), self.limit, self.reason)
 
 
 @lru_cache(maxsize=8192)
@@ -201,7 +192,7 @@ def _frame(body: bytes, limit: int) -> list[object]:
     """The rows of a JSON body as Python objects; ``NaN`` and ``Infinity`` are read as numbers."""
     if (nested := body.count(b"{") + body.count(b"[")) > NESTING * (limit + NESTING):
         raise TooMany(nested, limit)
-    frame = _loads(body)
+    frame = members.lenient(body)
     if isinstance(frame, dict) and "readings" not in frame:
         return _table_rows(frame, limit)
     rows = frame["readings"] if isinstance(frame, dict) else frame
@@ -227,30 +218,13 @@ def _table_rows(table: dict[str, object], limit: int) -> list[object]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _loads(body: bytes) -> object:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise Undecodable(f"not UTF-8 (0x{body[error.start]:02x})", error.start) from error
-    try:
-        return json.loads(text, parse_int=_integer)
-    except json.JSONDecodeError as error:
-        raise Undecodable(f"not JSON: {error.msg}", len(text[: error.pos].encode())) from error
-    except RecursionError as error:
-        raise Undecodable("nested too deeply", 0) from error
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 20 else float(digits)
-
-
 def _one_by_one(rows: list[object], limit: int) -> Columns:
     readings, index, faults = [], [], []
     for place, row in enumerate(rows):
         try:
             readings.append(_reading(row))
             index.append(place)
-        except _Amiss as amiss:
+        except Amiss as amiss:
             faults.append(amiss.at(place))
     return _columns(readings, np.array(index, np.int64), len(rows), lambda place: _dumps(rows[place]), faults)
 
@@ -260,19 +234,19 @@ def _line_by_line(lines: list[bytes], limit: int) -> Columns:
     readings, index, faults = [], [], []
     for place, line in enumerate(lines):
         try:
-            readings.append(_reading(_loads(line)))
+            readings.append(_reading(members.lenient(line)))
             index.append(place)
         except Undecodable as error:
             text = line.decode(errors="replace")
             faults.append(Fault(place, "malformed", "", shown(text), "JSON", f"line {place + 1}: {error}"))
-        except _Amiss as amiss:
+        except Amiss as amiss:
             faults.append(amiss.at(place))
     return _columns(readings, np.array(index, np.int64), len(lines), lambda place: lines[place], faults)
 
 
 def _reading(row: object) -> Reading:
     if not isinstance(row, dict):
-        raise _Amiss("malformed", "", row, "object", f"a reading must be an object, this is {_kind(row)}")
+        raise Amiss("", row, "object", f"a reading must be an object, this is {_kind(row)}")
     return Reading(_datastream(row), _time(row), _value(row), _unit(row), _position(row, "lon"), _position(row, "lat"))
 
 
@@ -280,7 +254,7 @@ def _datastream(row: dict[str, object]) -> str:
     name = row.get("datastream")
     if not isinstance(name, str):
         limit = "<asset>/<property>"
-        raise _Amiss("malformed", "datastream", name, limit, f"datastream must be text, this is {_kind(name)}")
+        raise Amiss("datastream", name, limit, f"datastream must be text, this is {_kind(name)}")
     return name
 
 
@@ -291,10 +265,10 @@ def _time(row: dict[str, object]) -> int:
             return milliseconds(time)
         except ValueError as error:
             reason = f"time {shown(time)!r} is not RFC 3339 with an offset, such as 2026-01-01T00:00:00Z"
-            raise _Amiss("malformed", "time", time, "RFC 3339", reason) from error
+            raise Amiss("time", time, "RFC 3339", reason) from error
     if not isinstance(time, int) or isinstance(time, bool) or abs(time) > MAX_TIME:
         reason = f"time must be RFC 3339 text or whole milliseconds since 1970, this is {_kind(time)}"
-        raise _Amiss("malformed", "time", time, "RFC 3339 or integer", reason)
+        raise Amiss("time", time, "RFC 3339 or integer", reason)
     return time
 
 
@@ -302,14 +276,14 @@ def _value(row: dict[str, object]) -> float:
     value = row.get("value")
     if isinstance(value, bool) or not isinstance(value, int | float):
         reason = f"value must be a number, this is {_kind(value)}; leave the reading out when there is none"
-        raise _Amiss("not-a-number", "value", value, "finite number", reason)
+        raise Amiss("value", value, "finite number", reason, "not-a-number")
     return float(value)
 
 
 def _unit(row: dict[str, object]) -> str | None:
     unit = row.get("unit")
     if unit is not None and not isinstance(unit, str):
-        raise _Amiss("malformed", "unit", unit, "text", f"unit must be text, this is {_kind(unit)}")
+        raise Amiss("unit", unit, "text", f"unit must be text, this is {_kind(unit)}")
     return unit
 
 
@@ -318,7 +292,7 @@ def _position(row: dict[str, object], name: str) -> float | None:
     if degrees is None:
         return None
     if isinstance(degrees, bool) or not isinstance(degrees, int | float) or math.isnan(degrees):
-        raise _Amiss("position", name, degrees, "degrees", f"{name} must be degrees, this is {_kind(degrees)}")
+        raise Amiss(name, degrees, "degrees", f"{name} must be degrees, this is {_kind(degrees)}", "position")
     return float(degrees)
 
 
