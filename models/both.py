@@ -62,12 +62,15 @@ def _upper(one: Number, other: Number) -> Callable[[Number, Number], Number]:
     return larger
 
 
-def compiled(function: F) -> F:
-    """``function`` as machine code, kept on disk where numba finds a folder that it can write (NUMBA_CACHE_DIR)."""
+def compiled(function: F, nogil: bool = False) -> F:
+    """``function`` as machine code, kept on disk where numba finds a folder that it can write (NUMBA_CACHE_DIR).
+
+    ``nogil`` is for long calls that may run beside each other in threads; short ones would pay for taking turns.
+    """
     try:
-        made = njit(cache=True, error_model="numpy")(function)
+        made = njit(cache=True, error_model="numpy", nogil=nogil)(function)
     except RuntimeError:  # no such folder: compile at each start
-        return cast(F, njit(error_model="numpy")(function))
+        return cast(F, njit(error_model="numpy", nogil=nogil)(function))
     # numba looks at the function's own file alone; what it calls lies in others too
     made._cache._cache_file._source_stamp = _stamp(function)  # type: ignore[attr-defined]  # has no public name
     return cast(F, made)
