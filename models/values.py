@@ -220,8 +220,9 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     closed: int | None = None
     owner: str = ""
-    alerts: tuple[str, ...] = ()
-    active: int = 0  # how many of the alerts are not over
+    alerts: tuple[str, ...] = ()  # the newest; each alert names its incident, so none is lost
+    count: int = 0  # how many alerts it has had
+    active: int = 0  # how many of them are not closed
     tasks: tuple[Task, ...] = ()
     units: tuple[str, ...] = ()
     proposal: Proposal | None = None  # the newest, not launched
