@@ -10,6 +10,8 @@ import shapely
 from geo.fence import circle
 from geo.repair import repair
 
+_HALF_ROUND = 20_040_000.0  # metres: half round the earth
+
 
 class AreaError(ValueError):
     """A CAP area cannot be read; the message carries its text."""
@@ -29,10 +31,7 @@ def area(polygons: Iterable[str] = (), circles: Iterable[str] = ()) -> Any:
 
 def polygon(text: str) -> Any:
     """One CAP polygon."""
-    corners = [_corner(pair, text) for pair in text.split()]
-    if len(corners) < 3:
-        raise AreaError(f"polygon {text!r} has {len(corners)} corners; it needs 3")
-    shape, note = repair("polygon", shapely.Polygon(corners))
+    shape, note = repair("polygon", shapely.Polygon(corners(text)))
     if shape is None:
         raise AreaError(f"polygon {text!r}: {note.found if note else 'unusable'}")
     return shape
@@ -40,12 +39,32 @@ def polygon(text: str) -> Any:
 
 def disc(text: str) -> Any:
     """One CAP circle."""
-    centre, _, radius = text.strip().partition(" ")
-    lon, lat = _corner(centre, text)
+    lon, lat, metres = centre(text)
     try:
-        return circle(lon, lat, float(radius) * 1_000)
+        return circle(lon, lat, metres)
     except ValueError as error:
         raise AreaError(f"circle {text!r}: {error}") from error
+
+
+def corners(text: str) -> list[tuple[float, float]]:
+    """Lon, lat of the corners of one CAP polygon, as they stand there."""
+    found = [_corner(pair, text) for pair in text.split()]
+    if len(found) < 3:
+        raise AreaError(f"polygon {text[:80]!r} has {len(found)} corners; it needs 3")
+    return found
+
+
+def centre(text: str) -> tuple[float, float, float]:
+    """Lon, lat and radius in metres of one CAP circle; the radius may be 0."""
+    middle, _, radius = text.strip().partition(" ")
+    lon, lat = _corner(middle, text)
+    try:
+        metres = float(radius) * 1_000
+    except ValueError as error:
+        raise AreaError(f"circle {text[:80]!r}: radius {radius[:80]!r} is not a number of kilometres") from error
+    if not 0 <= metres <= _HALF_ROUND:
+        raise AreaError(f"circle {text[:80]!r}: radius {metres:g} m is not within 0..{_HALF_ROUND:g}")
+    return lon, lat, metres
 
 
 def _corner(pair: str, text: str) -> tuple[float, float]:
