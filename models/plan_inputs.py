@@ -46,7 +46,7 @@ _SUM = "the zone's row of the live picture"
 _ALERT = "the incident's newest alert"
 _GAUGE = "the asset itself; of a zone the highest inside it"
 INPUTS: dict[str, Input] = {
-    "hour": Input("number", "local hour of the day", "the city's clock", "h", 0.0, 24.0),
+    "hour": Input("number", "local hour of the day", "the city's clock", "h", 0.0, 23.99),
     "day_kind": Input("word", "kind of day", "the city's calendar", words=tuple(DAY_KINDS.values())),
     "zone": Input("word", "id of the incident's place", "the incident"),
     "district": Input("word", "id of the district", "the incident"),
