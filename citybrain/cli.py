@@ -46,9 +46,11 @@ class Role(StrEnum):
 
     all = "all"
     gateway = "gateway"
+    mqtt = "mqtt"
     worker = "worker"
     wall = "wall"
     archive = "archive"
+    notifier = "notifier"
 
 
 def seconds(text: str) -> float:

@@ -82,8 +82,8 @@ async def _start(settings: Settings, supervisor: Supervisor, speed: float | None
     await asyncio.to_thread(prepare.make_topics, kafka, site.city.id, site.register.shards)
     secrets = access(settings, feed.gateways(site.city))
     learning = asyncio.create_task(asyncio.to_thread(prepare.warm_up, site, _progress()))
-    await asyncio.gather(stack.start_role("gateway"), stack.start_role("wall"), stack.start_role("archive"))
-    say("  gateway, wall and archive are up")
+    await asyncio.gather(*(stack.start_role(role) for role in ("gateway", "wall", "archive", "notifier")))
+    say("  gateway, wall, archive and notifier are up")
     await learning
     await stack.start_role("worker")
     run = _Run(stack, site, secrets)

@@ -11,11 +11,11 @@ from citybrain.stack import Stack, check_machine
 from config import site as sites
 from config.settings import Settings
 
-ROLES = ("gateway", "wall", "archive", "worker")
+ROLES = ("gateway", "wall", "archive", "notifier", "worker")
 
 
 async def run_all(settings: Settings) -> int:
-    """Run broker and store (where none is configured), gateway, worker, archive and wall until told to stop."""
+    """Run broker and store (where none is configured) and every role until told to stop."""
     check_machine(settings)
     stop = asyncio.Event()
     async with Supervisor(settings.data, on_end=tell_end) as supervisor:

@@ -1,4 +1,4 @@
-"""One role in this process: gateway, worker, archive or wall, as ``citybrain run ROLE`` starts it."""
+"""One role in this process: gateway, worker, archive, wall or notifier, as ``citybrain run ROLE`` starts it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import asyncio
 import logging
 from typing import Literal
 
-from citybrain import prepare
-from config import site as sites
 from config.settings import Settings
 
-Role = Literal["gateway", "worker", "wall", "archive"]
+Role = Literal["gateway", "mqtt", "worker", "wall", "archive", "notifier"]
 log = logging.getLogger(__name__)
 
 
@@ -31,15 +29,26 @@ def addresses(settings: Settings, role: str) -> tuple[str, str]:
 def run(role: Role, settings: Settings) -> int:
     """Run ``role`` until SIGTERM; the exit code."""
     kafka, redis = addresses(settings, role)
+    if role == "notifier":  # first, and with few imports: it must be back within a second of being killed
+        from streams.notifier import run_notifier
+
+        return asyncio.run(run_notifier(settings, kafka, redis))
+    from citybrain import prepare
+    from config import site as sites
+
     prepare.make_register(settings)
-    if role in ("gateway", "worker", "archive"):
+    if role in ("gateway", "mqtt", "worker", "archive"):
         site = sites.load(settings)
         prepare.make_topics(kafka, site.city.id, site.register.shards)
     if role == "gateway":
         from sensors.gateway.app import run as gateway
 
-        gateway(settings)
+        gateway(settings, site.city.timezone)
         return 0
+    if role == "mqtt":
+        from sensors.mqtt.door import run_mqtt
+
+        return asyncio.run(run_mqtt(site))
     if role == "wall":
         from wall.app import run as wall
 

@@ -119,6 +119,14 @@ def failed(city: str) -> str:
     return f"citybrain:{city}:failed"
 
 
+def sent(city: str, notification: str) -> str:
+    """String with SENT_TTL_S: a notification that went out, or was written down and never goes out; its outcome."""
+    return f"citybrain:{city}:sent:{notification}"
+
+
+SENT_TTL_S = 7 * 86_400  # as long as the topic keeps them
+
+
 def answer(city: str, command: str) -> str:
     """String with ANSWER_TTL_S: what became of a command (models.values.Answer as JSON)."""
     return f"citybrain:{city}:answer:{command}"
@@ -166,6 +174,8 @@ METRICS = {
     "citybrain_lag_messages": "Messages not yet scored, by shard. Growing: add a worker.",
     "citybrain_batch_seconds": "Time to score one batch. Rising: look for a hot shard.",
     "citybrain_detections_total": "Detections, by pack and rule. A burst: the rule's line is too low.",
+    "citybrain_notifications_total": "Notifications by route and outcome. Any failed: citybrain notify failed list.",
+    "citybrain_notifications_waiting": "Notifications read and not yet settled. Growing: a route is down or quiet.",
     "citybrain_wall_viewers": "Open walls and desks. Zero in a command centre: a screen is down.",
     "citybrain_wall_push_seconds": "Accepted to pushed to the browsers. p99 over 1 s: the wall is late.",
 }

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 
 from config.city_calendar import calendar
+from config.settings import Settings
 from models.calendar import Calendar
 
 T = TypeVar("T")
@@ -31,6 +32,17 @@ def read(path: Path, kind: type[T]) -> T:
         raise DutyError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise DutyError(f"{path}: {error}") from error
+
+
+def folder(settings: Settings) -> Path:
+    """The folder of the settings' city, found without reading it; raises ``DutyError``."""
+    places = [place for place in (settings.cities, COMMON) if place is not None]
+    for place in places:
+        if (place / settings.city / "city.yaml").exists():
+            return place / settings.city
+    raise DutyError(
+        f"city {settings.city!r} has no pack in {' and '.join(map(str, places))}; see `citybrain city list`"
+    )
 
 
 def own_or_common(folder: Path, file: str) -> Path:
