@@ -77,13 +77,16 @@ def opened(alert: Alert, now: int, cameras: tuple[str, ...] = ()) -> Incident:
 
 
 def joined(incident: Incident, alert: Alert, now: int, line: bool = True) -> Incident:
-    """The incident with one more alert, told in a ``line`` of its own; a graver one raises it and gives it its title."""
+    """The incident with one more alert, told in a ``line`` of its own.
+
+    A graver alert that is not hidden raises it and gives it its title.
+    """
     after = replace(incident, alerts=(*incident.alerts, alert.id)[-LISTED:], count=incident.count + 1, changed=now)
     if line:
         after = step(after, now, "alert-joined", told(alert))
     if incident.state == "resolved":
         after = _moved(after, now, _reopened(incident), "reopened", comment="a new alert")
-    if _graver(alert.severity, incident.severity):
+    if _graver(alert.severity, incident.severity) and alert.state != "suppressed":
         after = step(
             replace(after, severity=alert.severity, title=alert.detection.headline), now, "raised", alert.severity
         )

@@ -26,6 +26,11 @@ def source(detection: Detection) -> Source:
     return detection.pack, detection.rule, detection.place
 
 
+def lasts(alert: Alert) -> bool:
+    """Whether its condition lasts, so that it explains others: also while it is hidden, not out of service."""
+    return alert.cleared is None and alert.state not in ("normal", "out-of-service")
+
+
 class Sources:
     """Deduplication: which alert of each source is open, and which sources chatter."""
 
@@ -111,12 +116,10 @@ class Inhibitions:
 
     def note(self, alert: Alert) -> None:
         """An alert was opened, changed, closed or restored: it explains others while its condition lasts."""
-        # one that is hidden itself still explains others, but for one that was taken out of service
-        lasts = alert.cleared is None and alert.state not in ("normal", "out-of-service")
         for number, one in enumerate(self._declared):
             if not one.source.fits(alert.detection):
                 continue
-            if lasts:
+            if lasts(alert):
                 self._causes[number][alert.id] = alert.detection
                 self._at_place[number][alert.detection.place][alert.id] = None
             elif self._causes[number].pop(alert.id, None) is not None:

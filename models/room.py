@@ -12,17 +12,22 @@ The agent that owns the room (streams/agents/alerts.py) makes each outcome safe 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import alarm, audit, escalation, notices
+from models import alarm, audit, casework, escalation, notices, silences
 from models import roster as rosters
 from models.alarm import Demands
 from models.calendar import UTC, Calendar
+from models.flood import Flooded
+from models.grouping import Ground, Grouping
 from models.notices import Route
 from models.orders import Refused
 from models.outcome import Outcome
+from models.pipeline import Inhibition
 from models.roster import Roster, Rota
+from models.triage import Triage
 from models.values import (
     Alert,
     Answer,
@@ -39,7 +44,8 @@ from models.values import (
 
 Input = Detection | Command | Order | Position | Warning
 FORGET_MS = 24 * 3_600_000  # what is closed leaves the compacted topics after so long; the archive keeps it
-LINGER_MS = 600_000  # what is closed leaves the picture after so long
+LINGER_MS = 600_000  # what is closed leaves the picture, and an alert the room's memory, after so long
+LINGERING = 1_000  # so many closed alerts stay at most; in a flood the older ones leave earlier
 ROTA = "roster/rota"  # the item that holds what people changed about who is on duty
 
 
@@ -48,6 +54,9 @@ class Setup:
     """What is declared about the city that the room works by (config/rooms.py makes it)."""
 
     demands: Mapping[tuple[str, str], Demands] = field(default_factory=dict)  # by pack and rule, where not the default
+    inhibitions: tuple[Inhibition, ...] = ()
+    groupings: Mapping[str, Grouping] = field(default_factory=dict)  # by pack, where not the default
+    ground: Ground = field(default_factory=Ground)  # how places lie in one another
     roster: Roster | None = None  # without one nothing is escalated
     routes: tuple[Route, ...] = ()  # the ways out that hear of new incidents
     calendar: Calendar = UTC  # local time
@@ -62,6 +71,11 @@ class Room:
         self.incidents: dict[str, Incident] = {}
         self.units: dict[str, Unit] = {}
         self.items: dict[str, bytes] = {}  # silences, warnings, roster … as JSON, by kind/id
+        self.past: dict[str, int] = {}  # alerts that are no longer in memory: id → when they closed
+        self._closing: deque[tuple[int, str]] = deque()  # closed alerts in memory, the oldest first
+        self._held: dict[str, Incident] = {}  # incidents that wait for the next tick, as they were made known last
+        self._shown_incidents: set[str] = set()  # closed ones that are in the picture still
+        self.triage = Triage(self)
         self._due: list[tuple[int, str]] = []  # heap of when time changes an alert
         self._due_of: dict[str, int] = {}  # the entry of each that counts
 
@@ -74,11 +88,18 @@ class Room:
         now: int,
     ) -> Outcome:
         """Take over what was safe; what was half done by a crash is done to its end."""
-        self.alerts, self.incidents, self.units = dict(alerts), dict(incidents), dict(units)
-        self.items = dict(items)
+        left = {name: a.closed for name, a in alerts.items() if a.closed is not None and now - a.closed > LINGER_MS}
+        self.past = dict(sorted(left.items(), key=lambda one: one[1]))
+        self.alerts = {name: alert for name, alert in alerts.items() if name not in left}
+        self.incidents, self.units, self.items = dict(incidents), dict(units), dict(items)
+        ended = [(a.closed, a.id) for a in self.alerts.values() if a.closed is not None]
+        self._closing = deque(sorted(ended))
+        self._shown_incidents = {i.id for i in incidents.values() if i.closed is not None}
         out = Outcome()
         for alert in self.alerts.values():
             self._watch(alert)
+        self.triage.restore(now, out)
+        self._let_go(now, out)
         return out
 
     def take(self, given: Input, now: int) -> Outcome:
@@ -101,21 +122,30 @@ class Room:
         """What comes of time having passed; called about once a second."""
         out = Outcome()
         self._elapse(now, out)
+        self.triage.tick(now, self._seats(now), out)
+        self._release(out)
         self._escalate(now, out)
+        self._let_go(now, out)
         return out
+
+    def flooded(self) -> Flooded:
+        """What the wall is told about the load of the seats."""
+        return self.triage.flooded()
 
     # --- alerts ---------------------------------------------------------------------------------------------------
 
     def _detected(self, detection: Detection, now: int, out: Outcome) -> None:
-        demands = self.setup.demands.get((detection.pack, detection.rule), alarm.NONE)
-        after = alarm.apply(self.alerts.get(detection.id), detection, now, demands)
-        if after is not None:
-            self.keep_alert(after, out)
+        if detection.id not in self.past:  # else it comes again after its alert was closed
+            self.triage.detected(detection, now, out)
 
     def _commanded(self, command: Command, now: int, out: Outcome) -> None:
-        after, answer = alarm.decide(self.alerts.get(command.alert), command, now)
-        if after is not None:
-            self.keep_alert(after, out)
+        if command.alert in self.past:
+            message = f"alert {command.alert} is closed; the archive has it"
+            answer = Answer(command=command.id, alert=command.alert, status="conflict", state="normal", message=message)
+        else:
+            after, answer = alarm.decide(self.alerts.get(command.alert), command, now)
+            if after is not None:
+                self.keep_alert(after, out)
         out.answers.append(answer)
         out.audit.append(audit.of_command(command, answer, now))
 
@@ -150,10 +180,22 @@ class Room:
         One case a subject, which calls its module; raises ``Refused``.
         """
         match order.about:
+            case "incident":
+                return casework.obey(self, order, now, out)
+            case "silence":
+                return self._silenced(order, now, out)
             case "roster":
                 return self._rostered(order, now, out)
             case _:
                 raise Refused(f"nobody here takes orders about {order.about}", "invalid")
+
+    def _silenced(self, order: Order, now: int, out: Outcome) -> tuple[str, str, str]:
+        """Silences made and ended (models/silences.py)."""
+        known = self.triage.silences
+        after = silences.obey(known, order, now)
+        if known.get(after.id) is not after:
+            self.triage.silence(after, now, out)
+        return after.id, "active" if after.holds(now) else "pending" if now < after.start else "ended", after.by
 
     def _rostered(self, order: Order, now: int, out: Outcome) -> tuple[str, str, str]:
         """Seats taken and left, and the handover (models/roster.py)."""
@@ -194,16 +236,52 @@ class Room:
             self.keep_incident(after, out)
             out.notify(messages)
 
+    def _seats(self, now: int) -> tuple[str, ...]:
+        """The dispatchers on duty; none without a roster."""
+        roster = self.setup.roster
+        if roster is None:
+            return ()
+        duties = rosters.on_duty(roster, self.setup.calendar, self.rota, now)
+        return tuple(dict.fromkeys(duty.user for duty in duties if duty.role == "dispatcher" and duty.user))
+
+    def _let_go(self, now: int, out: Outcome) -> None:
+        """What is closed leaves the picture and the memory, and after a day the topics."""
+        while self._closing and (now - self._closing[0][0] > LINGER_MS or len(self._closing) > LINGERING):
+            closed, name = self._closing.popleft()
+            del self.alerts[name]
+            self.past[name] = closed
+            out.hidden.add(f"alert/{name}")
+        while self.past and now - next(iter(self.past.values())) > FORGET_MS:
+            name = next(iter(self.past))
+            del self.past[name]
+            out.alerts[name] = None
+        for name in [name for name in self._shown_incidents if self._is_past(name, now, LINGER_MS)]:
+            self._shown_incidents.discard(name)
+            out.hidden.add(f"incident/{name}")
+        for name in [one.id for one in self.incidents.values() if self._is_past(one.id, now, FORGET_MS)]:
+            del self.incidents[name]
+            out.incidents[name] = None
+
+    def _is_past(self, incident: str, now: int, after_ms: int) -> bool:
+        closed = self.incidents[incident].closed
+        return closed is not None and now - closed > after_ms
+
     # --- keeping: every change goes through these -------------------------------------------------------------------
 
-    def keep_alert(self, after: Alert, out: Outcome) -> None:
-        """The alert as it is now; its new steps are written down. The same object changes nothing."""
+    def keep_alert(self, after: Alert, out: Outcome, told: bool = True) -> None:
+        """The alert as it is now; its new steps are written down and what follows from them is done.
+
+        The same object changes nothing. ``told``: its incident's timeline says so.
+        """
         before = self.alerts.get(after.id)
         if after is before:
             return
         self.alerts[after.id] = out.alerts[after.id] = after
         out.steps("alert", after.id, before.history if before else (), after.history)
         self._watch(after)
+        if after.closed is not None and (before is None or before.closed is None):
+            self._closing.append((after.closed, after.id))
+        self.triage.moved(before, after, after.history[-1].at, out, told)
 
     def keep_incident(self, after: Incident, out: Outcome) -> None:
         """The incident as it is now, with its deadline; its new steps are written down, a new one is told.
@@ -213,11 +291,25 @@ class Room:
         before = self.incidents.get(after.id)
         if after is before:
             return
+        before = self._held.pop(after.id, before)
         after = escalation.armed(after, after.changed)
         if before is None:
             out.notify(notices.opened(after, self.setup.routes, after.changed))
         self.incidents[after.id] = out.incidents[after.id] = after
         out.steps("incident", after.id, before.timeline if before else (), after.timeline)
+        if after.closed is not None:
+            self._shown_incidents.add(after.id)
+
+    def hold_incident(self, after: Incident) -> None:
+        """The incident as it is now, made known with the next tick: in a flood it changes many times a second."""
+        self._held.setdefault(after.id, self.incidents[after.id])
+        self.incidents[after.id] = after
+
+    def _release(self, out: Outcome) -> None:
+        """Make known what was held."""
+        for name, before in list(self._held.items()):
+            after, self.incidents[name] = self.incidents[name], before
+            self.keep_incident(after, out)
 
     def keep_unit(self, after: Unit, out: Outcome) -> None:
         """The unit as it is now; its new steps are written down. The same object changes nothing."""
@@ -243,3 +335,6 @@ class Room:
         elif self._due_of.get(alert.id) != due:
             self._due_of[alert.id] = due
             heapq.heappush(self._due, (due, alert.id))
+            if len(self._due) > 2 * len(self._due_of) + 1_000:  # most are of alerts that are over
+                self._due = [(at, name) for name, at in self._due_of.items()]
+                heapq.heapify(self._due)
