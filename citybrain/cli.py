@@ -127,6 +127,48 @@ def score(
 
 
 @app.command()
+def scan(
+    cases: Annotated[Path, typer.Option(help="A CSV place,date,count; category, text, baseline, population if known.")],
+    places: Annotated[Path, typer.Option(help="A CSV place,lon,lat (or x,y), with population or baseline if known.")],
+    model: Annotated[str, typer.Option(help="poisson (in space, all dates together) or space-time.")] = "poisson",
+    max_population: Annotated[float | None, typer.Option(help="The share of the people a cluster may hold.")] = None,
+    distance: Annotated[str, typer.Option(help="euclid or great-circle.")] = "euclid",
+    neighbours: Annotated[int | None, typer.Option(help="Places in a circle; all, or 50 in space and time.")] = None,
+    days: Annotated[int | None, typer.Option(help="Periods that a cluster may have lasted; 7 unless told.")] = None,
+    period: Annotated[str | None, typer.Option(help="hour, day, week, month or year; as the dates are.")] = None,
+    until: Annotated[str | None, typer.Option(help="Scan as of this date; later rows are left out.")] = None,
+    baseline: Annotated[str, typer.Option(help="auto, given, trend, past, population or margins.")] = "auto",
+    baseline_per: Annotated[str, typer.Option(help="A place's baseline is for each period or the file.")] = "auto",
+    overdispersion: Annotated[str, typer.Option(help="auto, or k of the variance m(1 + km).")] = "auto",
+    replicates: Annotated[int | None, typer.Option(help="Monte-Carlo draws; 999, or 99 of a large scan.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 1,
+    clusters: Annotated[int, typer.Option(help="How many clusters are told.")] = 10,
+    alerts: Annotated[Path | None, typer.Option(help="A CSV alert,lon,lat: live alerts, told where inside.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Clusters of cases in space, or in space and time, the most likely first."""
+    from citybrain.commands.scan import Options, run
+
+    chosen = Options(
+        model=model,
+        max_population=max_population,
+        distance=distance,
+        neighbours=neighbours,
+        days=days,
+        period=period,
+        until=until,
+        baseline=baseline,
+        baseline_per=baseline_per,
+        overdispersion=overdispersion,
+        replicates=replicates,
+        seed=seed,
+        clusters=clusters,
+        alerts=alerts,
+    )
+    return run(cases, places, chosen, as_json)
+
+
+@app.command()
 def locate(
     file: Annotated[Path | None, typer.Argument(help="A CSV file with a header; - or none: standard input.")] = None,
     city: CityName = None,

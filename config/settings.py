@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
     cities: Path | None = None  # a folder of one's own city packs, looked into before the shipped ones
     kafka: str | None = None
     redis: SecretStr | None = None
+    mqtt: SecretStr | None = None  # mqtt://user:password@host:1883; None: no MQTT door
+    mqtt_group: str = "citybrain"  # doors of one group share the load of a subscription
+    mqtt_version: Literal["3.1.1", "5"] = "5"
     host: str = "127.0.0.1"
     gateway_port: int = 8060
     wall_port: int = 8050

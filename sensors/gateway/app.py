@@ -27,15 +27,11 @@ from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone
 from sensors.gateway.checks import Checks
 from sensors.gateway.following import follow
-from sensors.gateway.gather import Gatherer
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
-from sensors.gateway.picture import Picture
+from sensors.gateway.parts import parts
 from sensors.gateway.readings import PATH, Readings
-from sensors.gateway.reception import Reception
-from sensors.limits import Rate
 from sensors.problems import TYPE, Problem
-from sensors.spool import Spool
 from sensors.tokens import Tokens
 
 TOKENS = "gateways.json"
@@ -47,10 +43,6 @@ WAIT_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class SettingsError(ValueError):
-    """A setting that the gateway needs is missing; the message says which."""
-
-
 class Gateway(FastAPI):
     """The application with its parts; described by what it answers, not only by its routes."""
 
@@ -59,30 +51,22 @@ class Gateway(FastAPI):
         return openapi.describe(self)
 
 
-def create(settings: Settings, register: Register, clock: Callable[[], float] = time.time) -> FastAPI:
-    """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970.
+def create(
+    settings: Settings, register: Register, clock: Callable[[], float] = time.time, zone: str = "UTC"
+) -> FastAPI:
+    """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970, ``zone``
+    is that of times that come without one.
 
     Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
     """
-    if settings.kafka is None:
-        raise SettingsError("CITYBRAIN_KAFKA is not set; set it to host:port, or use `citybrain demo` or `run all`")
-    spool = Spool(settings.spool, settings.spool_limit_bytes)
-    outlet = Outlet(settings.kafka, spool)
-    metrics = Metrics(lambda: spool.waiting)
-    picture = Picture(settings.redis.get_secret_value(), settings.city) if settings.redis else None
+    made = parts(settings, register, settings.spool, zone, clock)
+    outlet, metrics, picture = made.outlet, made.metrics, made.picture
     access = Access(Tokens(settings.secrets / TOKENS, clock), settings.certificate_header or "")
-
-    checks = Checks(register, settings.future_tolerance_s * 1000)
-    gatherer = Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000)
-
-    def use(grown: Register) -> None:
-        gatherer.shard = grown.shard  # first: what is checked against the new one must find its shard
-        checks.use(grown)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         await outlet.start()
-        aside = [asyncio.create_task(follow(settings.register, use))]
+        aside = [asyncio.create_task(follow(settings.register, made.use))]
         if picture:
             aside.append(asyncio.create_task(picture.publish(metrics.tallies)))
         yield
@@ -103,24 +87,23 @@ def create(settings: Settings, register: Register, clock: Callable[[], float] = 
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics tells what there is to tell
     )
     bodies = Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes)
-    reception = Reception(Rate(settings.rate_limit), checks, gatherer, metrics, settings.batch_limit, clock=clock)
-    door = Readings(access, bodies, reception)
+    door = Readings(access, bodies, made.reception)
     app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
     app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
-    _add_health(app, outlet, checks, metrics)
+    _add_health(app, outlet, made.checks, metrics)
     _add_problems(app)
     app.add_middleware(_Timed, metrics=metrics)
     return app
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, zone: str = "UTC") -> None:
     """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
 
     Waits for the register. What is in flight when the signal comes is answered first.
     """
     signal.signal(signal.SIGTERM, _leave)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every try; the outlet tells when one matters
-    app = create(settings, _registered(settings))
+    app = create(settings, registered(settings), zone=zone)
     gc.collect()
     gc.freeze()  # the register stays for ever; looking through it again would only cost time
     config = uvicorn.Config(
@@ -145,7 +128,8 @@ def _leave(*_: object) -> NoReturn:
     sys.exit(0)
 
 
-def _registered(settings: Settings) -> Register:
+def registered(settings: Settings) -> Register:
+    """The register, waited for."""
     told = ""
     while True:
         try:

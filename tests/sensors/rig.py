@@ -69,7 +69,9 @@ def free_port() -> int:
 def create_topics(servers: str, city: str) -> None:
     """Make the city's topics that the gateway writes to."""
     admin = KafkaAdminClient(bootstrap_servers=servers)
-    topics = {contract.READINGS: SHARDS, contract.DEAD_LETTERS: 1, contract.COMMANDS: 1}
+    topics = dict.fromkeys((contract.DEAD_LETTERS, contract.COMMANDS, contract.EVENTS, contract.DETECTIONS), 1) | {
+        contract.READINGS: SHARDS
+    }
     admin.create_topics([NewTopic(topic.of(city), count, 1) for topic, count in topics.items()])
     admin.close()
 

@@ -17,9 +17,10 @@ from config.register import Register, save
 from config.settings import Settings
 from models import batch
 from sensors.gateway import openapi
-from sensors.gateway.app import SettingsError, create
+from sensors.gateway.app import create
 from sensors.gateway.following import follow
 from sensors.gateway.gather import letter, packs, split
+from sensors.gateway.parts import SettingsError
 from tests.sensors.conftest import Start
 from tests.sensors.rig import NOW_MS, Served, reading, register, wait_until
 
