@@ -22,6 +22,8 @@ import yaml
 from config.city_assets import read_assets
 from config.city_calendar import CalendarError, calendar
 from config.city_layers import CityError, Zone, number, read_layer, read_rows
+from config.pack import Name, PlanKey
+from config.plan_shape import Declared
 from config.settings import Settings
 from geo.crs import Crs, CrsError, Metric, convert
 from geo.repair import Repair
@@ -90,6 +92,7 @@ class City:
     repairs: tuple[Repair, ...]  # what was wrong with zones as given; for `citybrain doctor`
     asset_file: Path | None = None
     asset_crs: Crs = "wgs84"
+    plans: tuple[Declared, ...] = ()  # response plans of its own; they come before the packs' (config/plans.py)
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -163,6 +166,29 @@ def read(folder: Path) -> City:
         repairs=repairs,
         asset_file=folder / declared.assets.file if declared.assets else None,
         asset_crs=declared.assets.crs if declared.assets else "wgs84",
+        plans=_plans(folder, declared.plans, [zone.id for zone in found]),
+    )
+
+
+def _plans(folder: Path, declared: Sequence[_Plan], zones: Sequence[str]) -> tuple[Declared, ...]:
+    """The plans as declared; their tables are checked where they are used (config/plans.py)."""
+    where = folder / "city.yaml"
+    _once(folder, "plans: plan", [one.plan for one in declared])
+    for one in declared:
+        for place in one.places:
+            if place not in zones:
+                raise CityError(f"{where}: plans: {one.plan}: place {place!r} is no zone of the city; see its layers")
+    return tuple(
+        Declared(
+            plan=one.plan,
+            pack=one.pack,
+            path=folder / one.table,
+            reads=tuple(one.reads),
+            places=one.places,
+            calm_ms=duration_ms(one.calm, f"{where}: plans: {one.plan}: calm"),
+            margin=one.margin,
+        )
+        for one in declared
     )
 
 
@@ -188,6 +214,14 @@ class _Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crs: Crs
 
 
+class _Plan(PlanKey, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A response plan of the city's own, for incidents of ``pack`` at ``places`` (all, where none is named)."""
+
+    plan: Name
+    pack: str
+    places: tuple[str, ...] = ()
+
+
 class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``city.yaml`` as written."""
 
@@ -203,6 +237,7 @@ class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: str | None = None
     depots: _File | None = None
     assets: _File | None = None
+    plans: list[_Plan] = []
 
 
 def _read(path: Path) -> _Pack:
@@ -243,8 +278,8 @@ def _zones(folder: Path, declared: _Pack, metric: Metric) -> tuple[tuple[Zone, .
         found += more
         report += notes
     found.sort(key=lambda zone: zone.kind != "district")  # stable: districts first, else as written
-    _once(folder, "id", [zone.id for zone in found])
-    _once(folder, "adcode", [zone.adcode for zone in found if zone.kind == "district" and zone.adcode])
+    _once(folder, "layers: id", [zone.id for zone in found])
+    _once(folder, "layers: adcode", [zone.adcode for zone in found if zone.kind == "district" and zone.adcode])
     if not any(zone.kind == "district" for zone in found):
         raise CityError(f"{folder / 'city.yaml'}: layers: no zone of kind district; a city needs at least one")
     return _in_districts(found), tuple(report)
@@ -263,7 +298,7 @@ def _in_districts(found: Sequence[Zone]) -> tuple[Zone, ...]:
 def _once(folder: Path, key: str, names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise CityError(f"{folder / 'city.yaml'}: layers: {key} {', '.join(twice)} occurs more than once")
+        raise CityError(f"{folder / 'city.yaml'}: {key} {', '.join(twice)} occurs more than once")
 
 
 def _depots(folder: Path, declared: _File | None) -> tuple[Depot, ...]:

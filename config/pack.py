@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from config.plan_shape import Declared
 from models.detections import HEADLINE_WORDS, headline
 from models.detectors import BadParameter, Detector, get
 from models.rules import Rule, RuleError
@@ -80,6 +81,15 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"fo
     labels: dict[str, str] = {}
 
 
+class PlanKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a response plan's table lies and how it is used (docs/plans.md); ``reads`` are columns it must have."""
+
+    table: str
+    reads: Annotated[list[str], msgspec.Meta(min_length=1)]
+    calm: Duration = "10m"
+    margin: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
+
+
 class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     pack: str
     title: Text
@@ -88,6 +98,7 @@ class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     datastreams: list[_Datastreams]
     rules: list[_Rule]
     zones: list[_Zones] = []
+    plan: PlanKey | None = None
     status: Literal["live", "trial", "draft"] = "draft"
 
 
@@ -117,6 +128,7 @@ class Pack:
     watched: tuple[Watched, ...]
     zones: dict[str, Detector]  # what judges the zone sums of each property
     rules: tuple[Rule, ...]
+    plan: Declared | None = None  # the response plan, checked against the city where it is used (config/plans.py)
 
 
 def load(folder: Path) -> Pack:
@@ -138,7 +150,25 @@ def load(folder: Path) -> Pack:
         _property(zone.property, known, f"{where}: zones[{i}]")
         zones[zone.property] = _detector(zone.detector, zone.parameters, f"{where}: zones[{i}]")
     rules = tuple(_rule(declared, i, known, set(zones), where) for i in range(len(declared.rules)))
-    return Pack(declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules)
+    plan = _plan(declared, folder)
+    return Pack(
+        declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules, plan
+    )
+
+
+def _plan(declared: _Pack, folder: Path) -> Declared | None:
+    """The pack's plan as declared; its table is checked where it is used, and by `citybrain packs check`."""
+    key = declared.plan
+    if key is None:
+        return None
+    return Declared(
+        plan=declared.pack,
+        pack=declared.pack,
+        path=folder / key.table,
+        reads=tuple(key.reads),
+        calm_ms=milliseconds(key.calm),
+        margin=key.margin,
+    )
 
 
 def load_all(folder: Path = FOLDER) -> tuple[Pack, ...]:

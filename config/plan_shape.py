@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from config.jdm import Column, Grid, JdmError
@@ -12,10 +13,24 @@ from config.plan_check import Box, Points, conditions, constant, reachable
 from models.plan_inputs import INPUTS, Input
 from models.plans import HERE, MEASURES
 
+MINUTE_MS = 60_000
 STAGES = "stages"
 STANDING = "standing"  # what the table ``release`` goes through: the measures in force
 _WORD = re.compile(r"[a-z0-9][a-z0-9-]*")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A plan as a pack or a city declares it. ``places`` empty: for every incident of the pack."""
+
+    plan: str
+    pack: str
+    path: Path
+    reads: tuple[str, ...]  # inputs that the table must have as columns
+    places: tuple[str, ...] = ()
+    calm_ms: int = 10 * MINUTE_MS
+    margin: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +185,9 @@ def _place(columns: Sequence[Column], name: str) -> int | None:
 
 def _has(grid: Grid, reads: Iterable[str]) -> None:
     for name in reads:
+        if name not in INPUTS:
+            known = ", ".join(INPUTS)
+            raise JdmError(f"{grid.where}: reads: {name!r}, which is declared for it, is no input; there are: {known}")
         if _place(grid.inputs, name) is None:
             listed = ", ".join(column.reads for column in grid.inputs) or "none"
             raise JdmError(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,32 +15,20 @@ from typing import Any
 
 import zen
 
+from config import notifications
+from config.city import City
 from config.jdm import JdmError, grids
-from config.plan_shape import ANYTHING, STANDING, Facts, checked
+from config.pack import Pack
+from config.plan_shape import ANYTHING, STANDING, Declared, Facts, checked
 from models.plan_inputs import Inputs
 from models.plans import HERE, lift_rule
 from models.values import Proposal, Task, Text, UnitNeed
-
-log = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
 
 
 class PlanError(ValueError):
     """A plan cannot be used; the message names file, table, row and column, the value and the remedy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A plan as a pack or a city declares it. ``places`` empty: for every incident of the pack."""
-
-    plan: str
-    pack: str
-    path: Path
-    reads: tuple[str, ...]  # inputs that the table must have as columns
-    places: tuple[str, ...] = ()
-    calm_ms: int = 10 * MINUTE_MS
-    margin: float = 0.1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -149,6 +136,17 @@ def _decision(data: bytes) -> Any:
     return decision
 
 
+def facts(city: City, pack: Pack, routes: frozenset[str]) -> Facts:
+    """What a plan of ``pack`` may name in ``city``; units are not checked in a city that has none."""
+    return Facts(
+        zones=frozenset(zone.id for zone in city.zones),
+        kinds=frozenset(depot.kind for depot in city.depots) or None,
+        skills=frozenset(skill for depot in city.depots for skill in depot.skills) or None,
+        routes=routes,
+        rules=frozenset(rule.name for rule in pack.rules),
+    )
+
+
 class Plans:
     """The plans of a city, read again when a file changes; one that is refused leaves the one before in force.
 
@@ -167,6 +165,13 @@ class Plans:
         self.refused: dict[str, str] = {}  # plan → why its file is not in force
         self.refresh()
 
+    @classmethod
+    def of_city(cls, city: City, packs: Iterable[Pack], keep: Path | None = None) -> Plans:
+        """The plans of a city: its own, then its packs'. Raises ``DutyError`` when its routes cannot be read."""
+        packs, routes = tuple(packs), frozenset(notifications.load(city.folder))
+        declared = [*city.plans, *(pack.plan for pack in packs if pack.plan)]
+        return cls(declared, {pack.name: facts(city, pack, routes) for pack in packs}, keep)
+
     def of(self, pack: str, place: str) -> Plan | None:
         """The plan for an incident of ``pack`` at ``place``: the first that names the place, else the first for all."""
         mine = [one for one in self._declared if one.pack == pack and one.plan in self.loaded]
@@ -174,8 +179,8 @@ class Plans:
         return self.loaded[named[0].plan] if named else None
 
     def refresh(self) -> list[str]:
-        """Read what has changed on disk; the names of the plans that are new in force."""
-        return [one.plan for one in self._declared if self._changed(one) and self._take(one)]
+        """Read what has changed on disk; a line for the log for each plan taken or refused."""
+        return [self._take(one) for one in self._declared if self._changed(one)]
 
     def _changed(self, declared: Declared) -> bool:
         try:
@@ -187,13 +192,12 @@ class Plans:
         self._stamps[declared.plan] = stamp
         return stamp != known
 
-    def _take(self, declared: Declared) -> bool:
+    def _take(self, declared: Declared) -> str:
         facts = self._facts if isinstance(self._facts, Facts) else self._facts.get(declared.pack, ANYTHING)
         try:
             plan = load(declared, facts)
         except PlanError as error:
-            self._refuse(declared, facts, str(error))
-            return False
+            return self._refuse(declared, facts, str(error))
         self.loaded[declared.plan] = plan
         self.refused.pop(declared.plan, None)
         if self._keep is not None:
@@ -201,20 +205,19 @@ class Plans:
             part = self._copy(declared).with_suffix(".part")
             part.write_bytes(declared.path.read_bytes())
             part.replace(self._copy(declared))
-        log.info("plan %s: version %s is in force", declared.plan, plan.version)
-        return True
+        return f"plan {declared.plan}: version {plan.version} is in force"
 
     def _copy(self, declared: Declared) -> Path:
         assert self._keep is not None
         return self._keep / f"{declared.plan}.json"
 
-    def _refuse(self, declared: Declared, facts: Facts, why: str) -> None:
+    def _refuse(self, declared: Declared, facts: Facts, why: str) -> str:
+        self.refused[declared.plan] = why
         if declared.plan not in self.loaded and self._keep is not None and self._copy(declared).exists():
             try:
                 self.loaded[declared.plan] = parse(self._copy(declared).read_bytes(), declared, facts)
             except PlanError as error:
-                log.warning("plan %s: the copy of what was in force does not fit any more: %s", declared.plan, error)
+                why += f" (what was in force before does not fit any more either: {error})"
         before = self.loaded.get(declared.plan)
         stays = f"version {before.version} stays in force" if before else "no version of it is in force"
-        self.refused[declared.plan] = why
-        log.error("plan %s is refused: %s; %s", declared.plan, why, stays)
+        return f"plan {declared.plan} is refused: {why}; {stays}"

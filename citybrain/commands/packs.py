@@ -7,8 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from config import city as cities
 from config import pack as packs
+from config.city import CityError
+from config.duty_files import DutyError
 from config.pack import FOLDER, Pack, PackError
+from config.plans import Plans
 
 
 def folders(folder: Path = FOLDER) -> list[Path]:
@@ -27,13 +31,27 @@ def loaded(folder: Path = FOLDER) -> Iterator[tuple[str, Pack | PackError]]:
 
 def errors(folder: Path = FOLDER) -> list[str]:
     """One line for each refused pack, and for two packs that contradict each other; none when all are sound."""
-    lines = [str(found) for _, found in loaded(folder) if isinstance(found, PackError)]
+    found = [one for _, one in loaded(folder)]
+    lines = [str(one) for one in found if isinstance(one, PackError)]
     if not lines:
         try:
             packs.load_all(folder)
         except PackError as error:
             lines.append(str(error))
-    return lines
+    return lines + plan_errors([one for one in found if isinstance(one, Pack)])
+
+
+def plan_errors(found: list[Pack]) -> list[str]:
+    """One line for each response plan that is refused, of the packs and of the cities, each fault once."""
+    told: dict[str, None] = {}
+    for name in cities.cities():
+        try:
+            plans = Plans.of_city(cities.load(name), found)
+        except (CityError, DutyError) as error:
+            told[str(error)] = None
+        else:
+            told |= dict.fromkeys(plans.refused.values())
+    return list(told)
 
 
 def show(as_json: bool, folder: Path = FOLDER) -> int:

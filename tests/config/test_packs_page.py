@@ -32,6 +32,7 @@ def rows(heading: str) -> list[str]:
         ("## `datastreams`", packs._Datastreams),
         ("## `zones`", packs._Zones),
         ("## `rules`", packs._Rule),
+        ("## `plan`", packs.PlanKey),
     ],
 )
 def test_every_key_is_on_the_page(heading: str, declared: type[Any]) -> None:
