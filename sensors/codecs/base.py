@@ -32,6 +32,7 @@ class Envelope:
     datastream: str = ""  # the datastream, where the path or the poll says so
     topic: str = ""  # MQTT
     zone: str = "Asia/Shanghai"
+    picture: tuple[int, int] | None = None  # pixels of the camera's picture, where the register tells
     mapping: Mapping[str, object] | None = None
     session: Session | None = None
 

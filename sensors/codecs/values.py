@@ -6,7 +6,7 @@ the picture from its upper left corner.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -61,7 +61,7 @@ class CameraEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     asset: str
     time: int
     topic: str  # as the device names it, without namespace prefixes: RuleEngine/LineDetector/Crossed
-    kind: Literal["crossing", "state", "count", "other"] = "other"
+    what: Literal["crossing", "state", "count", "other"] = "other"
     state: bool | None = None  # of a rule that is true or false
     rule: str = ""
     objects: tuple[str, ...] = ()  # kinds of objects it is about: people, cars …
@@ -133,8 +133,4 @@ def word(value: Value) -> str:
 
 def line(value: Value) -> bytes:
     """The value as one line of JSON with its kind first; NaN and infinity, which JSON has not, are null."""
-    members: dict[str, Any] = {"kind": word(value)}
-    told = msgspec.to_builtins(value)
-    if members.keys() & told.keys():
-        members = {"is": members["kind"]}
-    return msgspec.json.encode(members | told)
+    return msgspec.json.encode({"kind": word(value)} | msgspec.to_builtins(value))
