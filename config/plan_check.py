@@ -50,7 +50,9 @@ class Points:
     def some(self, bits: int) -> str:
         """One of the points, for a message."""
         value = self.values[(bits & -bits).bit_length() - 1]
-        return f"{self.name} unknown" if value is None else f"{self.name} {value if value != '' else 'empty'}"
+        if isinstance(value, float):
+            return f"{self.name} {value:g}"
+        return f"{self.name} {'unknown' if value is None else value or 'empty'}"
 
 
 def conditions(grid: Grid, inputs: Sequence[Input]) -> tuple[list[Points], list[Box]]:
