@@ -32,7 +32,7 @@ def kind_of(told: str) -> str:
 
 
 def counts(scene: Scene) -> list[Observation]:
-    """How many objects of each kind the scene has: ``<asset>/people``, ``/vehicles``, ``/objects`` and what else is there.
+    """How many objects of each kind the scene has: ``<asset>/people``, ``/vehicles``, ``/objects`` and other kinds.
 
     Faces and plates are parts of objects and are not counted among ``objects``.
     """

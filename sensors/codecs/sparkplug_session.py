@@ -21,6 +21,7 @@ class _Node:
     alive: bool = False
     birth: int | None = None  # bdSeq: which birth this is, told again by the death that belongs to it
     last: int | None = None  # the number of the last message
+    asked: bool = False  # a new birth was asked for, and has not come
     metrics: dict[str, dict[int, Metric]] = field(default_factory=dict)  # device ("" the node itself) → alias
 
 
@@ -46,7 +47,7 @@ class Session:
             return
         if not device:
             known.metrics.clear()
-            known.alive, known.birth, known.last = True, birth, None
+            known.alive, known.birth, known.last, known.asked = True, birth, None, False
         room = self._aliases - sum(len(told) for name, told in known.metrics.items() if name != device)
         known.metrics[device] = dict(list(aliases.items())[: max(room, 0)])
 
@@ -68,6 +69,14 @@ class Session:
         """Whether the node is alive and, for a device, has said what the device sends."""
         known = self._nodes.get(node)
         return known is not None and known.alive and device in known.metrics
+
+    def ask(self, node: str) -> bool:
+        """Note that the node has to tell its metrics again; False where that is known already."""
+        known = self._node(node)
+        first = known is not None and not known.asked
+        if known is not None:
+            known.asked = True
+        return first
 
     def gap(self, node: str, number: int) -> int | None:
         """Note that message ``number`` came; the number that should have, when that is another one."""
