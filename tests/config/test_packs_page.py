@@ -33,6 +33,8 @@ def rows(heading: str) -> list[str]:
         ("## `zones`", packs._Zones),
         ("## `rules`", packs._Rule),
         ("## `plan`", packs.PlanKey),
+        ("## `group`", packs.GroupKey),
+        ("## `inhibit`", packs.InhibitKey),
     ],
 )
 def test_every_key_is_on_the_page(heading: str, declared: type[Any]) -> None:
