@@ -34,6 +34,7 @@ def run(role: Role, settings: Settings) -> int:
 
         return asyncio.run(run_notifier(settings, kafka, redis))
     from citybrain import prepare
+    from config import services
     from config import site as sites
 
     prepare.make_register(settings)
@@ -43,7 +44,7 @@ def run(role: Role, settings: Settings) -> int:
     if role == "gateway":
         from sensors.gateway.app import run as gateway
 
-        gateway(settings, site.city.timezone)
+        gateway(settings, site.city.timezone, services.load(site.city.folder))
         return 0
     if role == "mqtt":
         from sensors.mqtt.door import run_mqtt

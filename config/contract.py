@@ -135,6 +135,19 @@ def answer(city: str, command: str) -> str:
 ANSWER_TTL_S = 120
 
 
+def requests(city: str) -> str:
+    """Hash: service request id → ServiceRequest as JSON, the newest REQUESTS_KEPT; written by the gateway."""
+    return f"citybrain:{city}:requests"
+
+
+def request_order(city: str) -> str:
+    """Sorted set: service request id by the time of its request; tells which leaves ``requests`` next."""
+    return f"citybrain:{city}:request-order"
+
+
+REQUESTS_KEPT = 50_000
+
+
 def sources(city: str) -> str:
     """Hash: gateway → JSON {"accepted", "rejected", "last": ms, "lag_ms"}; written by the gateway each second."""
     return f"citybrain:{city}:sources"

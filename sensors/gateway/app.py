@@ -21,8 +21,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from config.register import Register, RegisterError, load
+from config.services import Service
 from config.settings import Settings
-from sensors.gateway import alerts, openapi
+from sensors.gateway import alerts, doors, openapi, requests
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone
 from sensors.gateway.checks import Checks
@@ -52,10 +53,14 @@ class Gateway(FastAPI):
 
 
 def create(
-    settings: Settings, register: Register, clock: Callable[[], float] = time.time, zone: str = "UTC"
+    settings: Settings,
+    register: Register,
+    clock: Callable[[], float] = time.time,
+    zone: str = "UTC",
+    services: tuple[Service, ...] = (),
 ) -> FastAPI:
     """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970, ``zone``
-    is that of times that come without one.
+    is that of times that come without one, ``services`` are what citizens may ask of the city.
 
     Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
     """
@@ -90,20 +95,24 @@ def create(
     door = Readings(access, bodies, made.reception)
     app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
     app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
+    app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
+    app.include_router(
+        requests.router(requests.Requests(access, bodies, made.reception, made.gatherer, picture, services))
+    )
     _add_health(app, outlet, made.checks, metrics)
     _add_problems(app)
     app.add_middleware(_Timed, metrics=metrics)
     return app
 
 
-def run(settings: Settings, zone: str = "UTC") -> None:
+def run(settings: Settings, zone: str = "UTC", services: tuple[Service, ...] = ()) -> None:
     """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
 
     Waits for the register. What is in flight when the signal comes is answered first.
     """
     signal.signal(signal.SIGTERM, _leave)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every try; the outlet tells when one matters
-    app = create(settings, registered(settings), zone=zone)
+    app = create(settings, registered(settings), zone=zone, services=services)
     gc.collect()
     gc.freeze()  # the register stays for ever; looking through it again would only cost time
     config = uvicorn.Config(

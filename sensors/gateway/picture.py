@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config import contract
-from models.values import Alert, Answer, from_json
+from models.values import Alert, Answer, ServiceRequest, from_json, to_json
 from sensors.gateway.metrics import Tally
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,30 @@ class Picture:
                 return None
             await asyncio.sleep(POLL_S)
         return from_json(data, Answer)
+
+    async def keep_requests(self, taken: Sequence[ServiceRequest]) -> None:
+        """Show these service requests; the store being away disturbs nobody, for the log has them."""
+        held, order = contract.requests(self._city), contract.request_order(self._city)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hset(held, mapping={one.id: to_json(one) for one in taken})
+                pipe.zadd(order, {one.id: one.requested for one in taken})
+                pipe.zcard(order)
+                count = (await pipe.execute())[-1]
+            if count > contract.REQUESTS_KEPT:
+                gone = await self._redis.zpopmin(order, count - contract.REQUESTS_KEPT)
+                await self._redis.hdel(held, *[entry[0] for entry in gone])
+        except (RedisError, OSError) as error:
+            log.warning("the store is away, %d service requests are in the log alone: %s", len(taken), error)
+
+    async def requests(self) -> list[ServiceRequest]:
+        """The service requests in the picture; raises ``RedisError``."""
+        return [from_json(data, ServiceRequest) for data in await self._redis.hvals(contract.requests(self._city))]
+
+    async def request(self, number: str) -> ServiceRequest | None:
+        """The service request with this id, if it is in the picture; raises ``RedisError``."""
+        data = await self._redis.hget(contract.requests(self._city), number)
+        return None if data is None else from_json(data, ServiceRequest)
 
     async def publish(self, tallies: Mapping[str, Tally]) -> None:
         """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""

@@ -63,7 +63,7 @@ class Publisher:
     def vanish(self) -> None:
         """Go without saying goodbye: the broker publishes the last will."""
         self.client.loop_stop()
-        self.client._sock_close()  # type: ignore[no-untyped-call]  # what a power cut does
+        self.client._sock_close()  # what a power cut does
 
     def close(self) -> None:
         """Say goodbye."""
