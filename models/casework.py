@@ -25,6 +25,12 @@ def obey(room: Room, order: Order, now: int, out: Outcome) -> tuple[str, str, st
             subject = _merge(room, incident, order, now, out)
         case "split":
             subject = _split(room, incident, order, now, out)
+        case "launch":
+            room.planning.launch(incident, order, now, out)
+            subject = incident.id
+        case "decline":
+            room.planning.decline(incident, order, now, out)
+            subject = incident.id
         case _:
             subject = incident.id
             room.keep_incident(incidents.obey(incident, order, now), out)

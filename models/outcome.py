@@ -20,6 +20,7 @@ class Outcome:
     alerts: dict[str, Alert | None] = field(default_factory=dict)
     incidents: dict[str, Incident | None] = field(default_factory=dict)
     units: dict[str, Unit | None] = field(default_factory=dict)
+    moved: dict[str, Unit] = field(default_factory=dict)  # units that are elsewhere: for the picture, not the topic
     items: dict[str, bytes | None] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)  # "alert/<id>" and "incident/<id>"
     notifications: dict[str, Notification] = field(default_factory=dict)
@@ -28,7 +29,7 @@ class Outcome:
 
     def __bool__(self) -> bool:
         """Whether anything came of it."""
-        changed = self.alerts or self.incidents or self.units or self.items or self.hidden
+        changed = self.alerts or self.incidents or self.units or self.moved or self.items or self.hidden
         return bool(changed or self.notifications or self.audit or self.answers)
 
     def merge(self, later: Outcome) -> None:
@@ -36,6 +37,7 @@ class Outcome:
         self.alerts |= later.alerts
         self.incidents |= later.incidents
         self.units |= later.units
+        self.moved |= later.moved
         self.items |= later.items
         self.hidden |= later.hidden
         self.notifications |= later.notifications

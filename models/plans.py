@@ -282,12 +282,13 @@ def _launched(proposal: Proposal) -> str:
 
 def _told(change: Changes) -> list[tuple[str, str]]:
     """Action and comment of each further line of the timeline."""
-    lines = [("measure-ordered", _measure(name)) for name in change.begun]
-    lines += [("measure-lifted", _measure(name)) for name in change.lifted]
+    lines = [("measure-ordered", measure(name)) for name in change.begun]
+    lines += [("measure-lifted", measure(name)) for name in change.lifted]
     lines += [("zone-closed", zone) for zone in change.closed]
     return lines + [("zone-opened", zone) for zone in change.opened]
 
 
-def _measure(name: str) -> str:
+def measure(name: str) -> str:
+    """A measure in both languages."""
     words = MEASURES.get(name, Text(name, name))
     return f"{words.zh} / {words.en}"

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import alarm, audit, casework, escalation, notices, silences
+from models import alarm, audit, casework, deployment, escalation, notices, silences
 from models import roster as rosters
 from models.alarm import Demands
 from models.calendar import UTC, Calendar
@@ -26,6 +26,8 @@ from models.notices import Route
 from models.orders import Refused
 from models.outcome import Outcome
 from models.pipeline import Inhibition
+from models.plan_inputs import Inputs
+from models.planning import NoTables, Planning, Tables
 from models.roster import Roster, Rota
 from models.triage import Triage
 from models.values import (
@@ -60,6 +62,8 @@ class Setup:
     roster: Roster | None = None  # without one nothing is escalated
     routes: tuple[Route, ...] = ()  # the ways out that hear of new incidents
     calendar: Calendar = UTC  # local time
+    units: Mapping[str, Unit] = field(default_factory=dict)  # the city's, by id, as declared
+    tables: Tables = field(default_factory=NoTables)  # of the response plans
 
 
 class Room:
@@ -69,13 +73,14 @@ class Room:
         self.setup = setup
         self.alerts: dict[str, Alert] = {}
         self.incidents: dict[str, Incident] = {}
-        self.units: dict[str, Unit] = {}
+        self.units: dict[str, Unit] = dict(setup.units)
         self.items: dict[str, bytes] = {}  # silences, warnings, roster … as JSON, by kind/id
         self.past: dict[str, int] = {}  # alerts that are no longer in memory: id → when they closed
         self._closing: deque[tuple[int, str]] = deque()  # closed alerts in memory, the oldest first
         self._held: dict[str, Incident] = {}  # incidents that wait for the next tick, as they were made known last
         self._shown_incidents: set[str] = set()  # closed ones that are in the picture still
         self.triage = Triage(self)
+        self.planning = Planning(self)
         self._due: list[tuple[int, str]] = []  # heap of when time changes an alert
         self._due_of: dict[str, int] = {}  # the entry of each that counts
 
@@ -91,7 +96,8 @@ class Room:
         left = {name: a.closed for name, a in alerts.items() if a.closed is not None and now - a.closed > LINGER_MS}
         self.past = dict(sorted(left.items(), key=lambda one: one[1]))
         self.alerts = {name: alert for name, alert in alerts.items() if name not in left}
-        self.incidents, self.units, self.items = dict(incidents), dict(units), dict(items)
+        self.incidents, self.items = dict(incidents), dict(items)
+        self.units = deployment.restored(self.setup.units, units)
         ended = [(a.closed, a.id) for a in self.alerts.values() if a.closed is not None]
         self._closing = deque(sorted(ended))
         self._shown_incidents = {i.id for i in incidents.values() if i.closed is not None}
@@ -125,7 +131,14 @@ class Room:
         self.triage.tick(now, self._seats(now), out)
         self._release(out)
         self._escalate(now, out)
+        deployment.settle(self, now, out)
         self._let_go(now, out)
+        return out
+
+    def look(self, seen: Mapping[str, Inputs], now: int) -> Outcome:
+        """What the response plans say to the situation of these incidents; ``planning.open`` lists which to look at."""
+        out = Outcome()
+        self.planning.look(seen, now, out)
         return out
 
     def flooded(self) -> Flooded:
@@ -182,6 +195,8 @@ class Room:
         match order.about:
             case "incident":
                 return casework.obey(self, order, now, out)
+            case "unit":
+                return deployment.obey(self, order, now, out)
             case "silence":
                 return self._silenced(order, now, out)
             case "roster":
@@ -218,6 +233,7 @@ class Room:
 
     def _placed(self, position: Position, now: int, out: Outcome) -> None:
         """A unit said where it is (models/units.py)."""
+        deployment.placed(self, position, now, out)
 
     def _warned(self, warning: Warning, now: int, out: Outcome) -> None:
         """A CAP message came (models/warnings.py)."""
