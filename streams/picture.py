@@ -11,10 +11,11 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import redis.asyncio as redis
 from numpy.typing import NDArray
@@ -23,10 +24,22 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from config import contract
-from models.values import Alert, Answer, to_json
+from models.flood import Flooded
+from models.outcome import Outcome
+from models.values import Alert, Incident, Unit, to_json
 
 log = logging.getLogger(__name__)
 STAMP_S = 1.0  # so often a worker says which shards it has
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """All that the room shows, for when the picture is written whole: values by id, items as JSON by kind/id."""
+
+    alerts: Mapping[str, Alert]
+    incidents: Mapping[str, Incident]
+    units: Mapping[str, Unit]
+    items: Mapping[str, bytes]
 
 
 @dataclass(slots=True)
@@ -44,7 +57,7 @@ class _ShardPicture:
 
 @dataclass(slots=True)
 class Picture:
-    """Writes the picture of one city every ``period_s``; alerts and answers at once."""
+    """Writes the picture of one city every ``period_s``; what the room changed and its answers at once."""
 
     city: str
     url: str
@@ -56,8 +69,7 @@ class Picture:
     _shown: dict[str, Any] | None = None  # the last zones, for when the store loses them
     _trend: deque[str] = field(default_factory=lambda: deque(maxlen=contract.HISTORY_LENGTH))  # the same of the history
     _store: str = ""  # which run of the store this is
-    _alerts: dict[str, Alert] = field(default_factory=dict)
-    _owns_alerts: bool = False
+    _room: Callable[[], Awaitable[Shown]] | None = None  # of this worker, when it keeps the room
     _stamped: float = 0.0
     _away_since: float | None = None
 
@@ -120,17 +132,16 @@ class Picture:
         self._history.append(total)
         del self._history[: -contract.HISTORY_LENGTH]
 
-    def own_alerts(self, alerts: Iterable[Alert] | None) -> None:
-        """This worker keeps the alerts from now on (or no more, with None)."""
-        self._owns_alerts = alerts is not None
-        self._alerts = {alert.id: alert for alert in alerts or ()}
+    def own_room(self, shown: Callable[[], Awaitable[Shown]] | None) -> None:
+        """This worker keeps the room from now on, and ``shown`` tells what is in it (or no more, with None)."""
+        self._room = shown
 
     # --- writing --------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Write what moved, for ever; Redis away is logged once and everything is written when it is back."""
-        if self._owns_alerts:
-            await self._guarded(self._write_all_alerts())
+        if self._room is not None:
+            await self._guarded(self._write_room())
         while True:
             started = time.monotonic()
             await self.turn()
@@ -163,8 +174,8 @@ class Picture:
 
     async def _rewrite(self) -> None:
         await self._client.ping()
-        if self._owns_alerts:
-            await self._write_all_alerts()
+        if self._room is not None:
+            await self._write_room()
         self._zones = self._shown
         if self._trend and not await self._client.llen(contract.history(self.city)):
             self._history = list(self._trend)
@@ -186,7 +197,7 @@ class Picture:
         if time.monotonic() - self._stamped >= STAMP_S:
             self._stamped = time.monotonic()
             now = int(time.time() * 1000)
-            mine = [f"shard:{shard}" for shard in self._shards] + ["alerts"] * self._owns_alerts
+            mine = [f"shard:{shard}" for shard in self._shards] + ["alerts"] * (self._room is not None)
             if mine:
                 pipe.hset(contract.owners(self.city), mapping=dict.fromkeys(mine, now))
         if not len(pipe):
@@ -223,52 +234,93 @@ class Picture:
         picture.dirty[:] = False
         picture.accepted = 0
 
-    async def alerts(self, changed: Iterable[Alert], gone: Iterable[str], answers: Iterable[Answer]) -> None:
-        """Write changed alerts, take away old ones, leave answers; at once. Kept for later while Redis is away."""
-        changed, gone, answers = list(changed), list(gone), list(answers)
-        for alert in changed:
-            self._alerts[alert.id] = alert
-        for name in gone:
-            self._alerts.pop(name, None)
+    async def show(self, outcome: Outcome) -> None:
+        """Write what the room changed and leave its answers, at once; while Redis is away it waits for the whole."""
         if self._away_since is None:
-            await self._guarded(self._write_alerts(changed, gone, answers))
+            await self._guarded(self._write_outcome(outcome))
 
-    async def _write_alerts(self, changed: list[Alert], gone: list[str], answers: list[Answer]) -> None:
-        pipe = self._client.pipeline(transaction=False)
-        channel = contract.changes(self.city)
-        if changed:
-            pipe.hset(contract.alerts(self.city), mapping={alert.id: to_json(alert) for alert in changed})
-        if gone:
-            pipe.hdel(contract.alerts(self.city), *gone)
-        for answer in answers:
-            pipe.set(contract.answer(self.city, answer.command), to_json(answer), ex=contract.ANSWER_TTL_S)
-        for alert in changed:
-            pipe.publish(channel, json.dumps({"what": "alert", "id": alert.id, "state": alert.state}))
-        for name in gone:
-            pipe.publish(channel, json.dumps({"what": "alert", "id": name, "state": "gone"}))
-        for answer in answers:
-            pipe.publish(channel, json.dumps({"what": "answer", "command": answer.command}))
+    async def flooded(self, load: Flooded) -> None:
+        """Write how loaded the seats are."""
+        if self._away_since is None:
+            await self._guarded(self._client.set(contract.flood(self.city), to_json(load)))
+
+    async def _write_outcome(self, outcome: Outcome) -> None:
+        pipe, city = self._client.pipeline(transaction=False), self.city
+        left = [key.partition("/") for key in outcome.hidden]
+        gone = {kind: [name for what, _, name in left if what == kind] for kind in ("alert", "incident")}
+        alerts, incidents = _rows(outcome.alerts, gone["alert"]), _rows(outcome.incidents, gone["incident"])
+        units, items = _rows(outcome.units), _rows(outcome.items)
+        for key, rows in (
+            (contract.alerts(city), alerts),
+            (contract.incidents(city), incidents),
+            (contract.units(city), units),
+            (contract.room(city), items),
+        ):
+            _put(pipe, key, rows)
+        for answer in outcome.answers:
+            pipe.set(contract.answer(city, answer.command), to_json(answer), ex=contract.ANSWER_TTL_S)
+        said: list[dict[str, Any]] = []
+        said += [{"what": "alert", "id": name, "state": _state(outcome.alerts, name)} for name in alerts]
+        said += [{"what": "incident", "id": name, "state": _state(outcome.incidents, name)} for name in incidents]
+        said += [{"what": "units", "ids": list(units)}] if units else []
+        said += [{"what": "room", "key": name} for name in items]
+        said += [{"what": "answer", "command": answer.command} for answer in outcome.answers]
+        for change in said:
+            pipe.publish(contract.changes(city), json.dumps(change))
         if len(pipe):
             await pipe.execute()
 
-    async def _write_all_alerts(self) -> None:
+    async def _write_room(self) -> None:
+        """Write all that the room shows in the place of what was there."""
+        assert self._room is not None  # who calls has looked
+        shown, city = await self._room(), self.city
         pipe = self._client.pipeline(transaction=True)
-        pipe.delete(contract.alerts(self.city))
-        if self._alerts:
-            pipe.hset(contract.alerts(self.city), mapping={a.id: to_json(a) for a in self._alerts.values()})
-        pipe.publish(contract.changes(self.city), json.dumps({"what": "all"}))
+        for key, values in (
+            (contract.alerts(city), shown.alerts),
+            (contract.incidents(city), shown.incidents),
+            (contract.units(city), shown.units),
+            (contract.room(city), shown.items),
+        ):
+            pipe.delete(key)
+            _put(pipe, key, _rows(values))
+        pipe.publish(contract.changes(city), json.dumps({"what": "all"}))
         await pipe.execute()
 
-    async def write_all_alerts(self) -> None:
-        """Write all alerts anew, as after taking them over from another worker."""
+    async def write_room(self) -> None:
+        """Write all that the room shows, in the place of what was there: after a take-over from another worker."""
         if self._away_since is None:
-            await self._guarded(self._write_all_alerts())
+            await self._guarded(self._write_room())
 
     async def close(self) -> None:
         """Write what is left and let go of the connection."""
         if self._away_since is None:
             await self._guarded(self._write())
         await self._client.aclose()
+
+
+Rows = dict[str, bytes | None]
+
+
+def _rows(values: Mapping[str, Alert | Incident | Unit | bytes | None], gone: Iterable[str] = ()) -> Rows:
+    """What is to be written of some values by id, and what is to be taken away."""
+    rows: Rows = {
+        name: to_json(value) if isinstance(value, msgspec.Struct) else value for name, value in values.items()
+    }
+    return rows | dict.fromkeys(gone)
+
+
+def _put(pipe: Any, key: str, rows: Rows) -> None:
+    """Write rows of a hash into the pipeline."""
+    there = {name: body for name, body in rows.items() if body is not None}
+    if there:
+        pipe.hset(key, mapping=there)
+    if len(there) < len(rows):
+        pipe.hdel(key, *(name for name, body in rows.items() if body is None))
+
+
+def _state(values: Mapping[str, Alert | None] | Mapping[str, Incident | None], name: str) -> str:
+    value = values.get(name)
+    return "gone" if value is None else value.state
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

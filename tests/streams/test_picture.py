@@ -17,8 +17,10 @@ from redis.asyncio import Redis
 from citybrain.local import redis as local
 from citybrain.local.ports import free_port
 from config import contract
-from models.values import Alert, Answer, Detection, Text, from_json, to_json
-from streams.picture import Picture
+from models.flood import Flooded
+from models.outcome import Outcome
+from models.values import Alert, Answer, Detection, Incident, Text, Unit, from_json, to_json
+from streams.picture import Picture, Shown
 
 CITY = "chengdu"
 N = 2_500  # datastreams of the shard: chunks of 1,000, 1,000 and 500
@@ -134,6 +136,34 @@ def alert(name: str = "a1", state: Any = "unacknowledged") -> Alert:
     return Alert(id=name, detection=detection, state=state, severity="Severe", opened=1, deadline=2)
 
 
+def incident(name: str = "i1", state: Any = "open") -> Incident:
+    """An incident of it."""
+    text = Text("Crowded", "拥挤")
+    return Incident(
+        id=name, title=text, state=state, severity="Severe", pack="p", place="z", place_name=text, lon=104.0, lat=30.6,
+        district="d", opened=1, changed=1,
+    )  # fmt: skip
+
+
+class Keeper:
+    """A room that the picture shows, as far as the picture can see."""
+
+    def __init__(self, picture: Picture, *alerts: Alert) -> None:
+        self.picture = picture
+        self.alerts = {one.id: one for one in alerts}
+        picture.own_room(self._shown)
+
+    async def _shown(self) -> Shown:
+        return Shown(self.alerts, {}, {}, {})
+
+    async def put(self, *alerts: Alert, gone: str = "") -> None:
+        """Some alerts changed, one may be gone."""
+        self.alerts |= {one.id: one for one in alerts}
+        self.alerts.pop(gone, None)
+        hidden = {f"alert/{gone}"} if gone else set()
+        await self.picture.show(Outcome(alerts={one.id: one for one in alerts}, hidden=hidden))
+
+
 async def array(client: Redis, key: str, kind: str) -> list[float]:
     """A packed array."""
     data = await client.get(key)
@@ -233,34 +263,65 @@ def test_alerts_and_answers_are_written_at_once(store: Store) -> None:
     """An alert is in the hash, told with its state; gone, it is told as gone; an answer lives for a while."""
 
     async def test(client: Redis, picture: Picture) -> None:
-        picture.own_alerts([])
         answer = Answer(command="c1", alert="a1", status="done", state="acknowledged")
         async with Listener(client) as listener:
-            await picture.alerts([alert()], [], [])
+            await picture.show(Outcome(alerts={"a1": alert()}))
             assert await listener.next("alert") == {"what": "alert", "id": "a1", "state": "unacknowledged"}
-            await picture.alerts([alert(state="acknowledged")], [], [answer])
+            await picture.show(Outcome(alerts={"a1": alert(state="acknowledged")}, answers=[answer]))
             assert (await listener.next("alert"))["state"] == "acknowledged"
             assert await listener.next("answer") == {"what": "answer", "command": "c1"}
             held = await fields(client, contract.alerts(CITY))
             assert from_json(held["a1"], Alert) == alert(state="acknowledged")
             assert await client.get(contract.answer(CITY, "c1")) == to_json(answer)
             assert 0 < await client.ttl(contract.answer(CITY, "c1")) <= contract.ANSWER_TTL_S
-            await picture.alerts([], ["a1"], [])
+            await picture.show(Outcome(hidden={"alert/a1"}))
             assert await listener.next("alert") == {"what": "alert", "id": "a1", "state": "gone"}
             assert await fields(client, contract.alerts(CITY)) == {}
 
     play(store, test)
 
 
-def test_taking_the_alerts_over_replaces_what_another_left(store: Store) -> None:
-    """A worker that takes over writes what the topic holds, and nothing else stays."""
+def test_incidents_units_and_items_are_written_and_told(store: Store) -> None:
+    """Each lies in its own hash under its id; what the topic lets go of leaves the picture too."""
+    unit = Unit(id="u1", name=Text("Pump 1", "泵车1"), kind="pump", lon=104.0, lat=30.6)
+
+    async def test(client: Redis, picture: Picture) -> None:
+        outcome = Outcome(incidents={"i1": incident()}, units={"u1": unit}, items={"silence/s1": b"{}"})
+        async with Listener(client) as listener:
+            await picture.show(outcome)
+            assert await listener.next("incident") == {"what": "incident", "id": "i1", "state": "open"}
+            assert await listener.next("units") == {"what": "units", "ids": ["u1"]}
+            assert await listener.next("room") == {"what": "room", "key": "silence/s1"}
+        assert from_json((await fields(client, contract.incidents(CITY)))["i1"], Incident) == incident()
+        assert from_json((await fields(client, contract.units(CITY)))["u1"], Unit) == unit
+        assert await fields(client, contract.room(CITY)) == {"silence/s1": b"{}"}
+        await picture.show(Outcome(incidents={"i1": None}, items={"silence/s1": None}))
+        assert await fields(client, contract.incidents(CITY)) == {}
+        assert await fields(client, contract.room(CITY)) == {}
+
+    play(store, test)
+
+
+def test_the_load_of_the_seats_is_written(store: Store) -> None:
+    """A flood is told with its seats, its beginning and what is folded away."""
+    load = Flooded(seats={"li": 12}, flood=True, since=5, hidden=7)
+
+    async def test(client: Redis, picture: Picture) -> None:
+        await picture.flooded(load)
+        assert from_json(await client.get(contract.flood(CITY)) or b"", Flooded) == load
+
+    play(store, test)
+
+
+def test_taking_the_room_over_replaces_what_another_left(store: Store) -> None:
+    """A worker that takes over writes what the topics hold, and nothing else stays."""
 
     async def test(client: Redis, picture: Picture) -> None:
         await client.set(contract.values(CITY, 7), b"another's")
-        picture.own_alerts([alert("stale")])
-        await picture.write_all_alerts()
-        picture.own_alerts([alert("a2")])
-        await picture.write_all_alerts()
+        Keeper(picture, alert("stale"))
+        await picture.write_room()
+        Keeper(picture, alert("a2"))
+        await picture.write_room()
         assert list(await fields(client, contract.alerts(CITY))) == ["a2"]
         assert await client.exists(contract.values(CITY, 7))
 
@@ -288,18 +349,18 @@ def test_a_lost_store_gets_the_whole_picture_again(store: Store, seen: bool) -> 
     async def test(client: Redis, picture: Picture) -> None:
         shard = Shard()
         shard.show(picture)
-        picture.own_alerts([])
+        room = Keeper(picture)
         shard.move(picture, [3, 2_003], 1.0, 1_000)
         for tick in (1, 2):
             picture.zones(tick, [{"zone": "z"}], {})
             await picture.turn()
-        await picture.alerts([alert("a1"), alert("a2")], [], [])
+        await room.put(alert("a1"), alert("a2"))
         store.kill(empty=True)
         if seen:
             shard.move(picture, [4], 2.0, 2_000)
             picture.zones(3, [{"zone": "z"}], {})
             await picture.turn()
-            await picture.alerts([alert("a3")], ["a1"], [])
+            await room.put(alert("a3"), gone="a1")
         await store.start()
         await client.connection_pool.disconnect()
         assert await client.keys() == []
