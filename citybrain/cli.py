@@ -30,12 +30,20 @@ token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
 user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
 display = typer.Typer(no_args_is_help=True, help="Screens that show the wall without a login.")
 city_app = typer.Typer(no_args_is_help=True, help="City packs.")
+audit_app = typer.Typer(no_args_is_help=True, help="The history of commands and transitions.")
+notify = typer.Typer(no_args_is_help=True, help="Notifications: the ways out of the room.")
+notify_failed = typer.Typer(no_args_is_help=True, help="Notifications that no attempt could bring out.")
+report = typer.Typer(no_args_is_help=True, help="Reports to print and to keep.")
 app.add_typer(packs, name="packs")
 app.add_typer(dead, name="dead")
 app.add_typer(token, name="token")
 app.add_typer(user, name="user")
 app.add_typer(display, name="display")
 app.add_typer(city_app, name="city")
+app.add_typer(audit_app, name="audit")
+app.add_typer(notify, name="notify")
+notify.add_typer(notify_failed, name="failed")
+app.add_typer(report, name="report")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 CityName = Annotated[str | None, typer.Option("--city", help="Which city; default CITYBRAIN_CITY or chengdu.")]
@@ -184,6 +192,32 @@ def locate(
 
 
 @app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help="The file to push.")],
+    form: Annotated[
+        str | None, typer.Option("--format", help="senml, cap, csv …; default: by the file's name.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what it decodes to, as JSON lines.")] = False,
+    gateway_token: Annotated[str, typer.Option("--token", envvar="TOKEN", help="A gateway's token.")] = "",
+    url: Annotated[str | None, typer.Option(help="The gateway; default: this machine's.")] = None,
+    asset: Annotated[str, typer.Option(help="Whose file it is, where the format does not say.")] = "",
+    datastream: Annotated[str, typer.Option(help="The datastream, where the format does not say.")] = "",
+    zone: Annotated[str, typer.Option(help="Time zone of times without one.")] = "UTC",
+    mapping: Annotated[Path | None, typer.Option(help="YAML that says which column is what (CSV, NDJSON).")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="From the beginning, not where a run was stopped.")
+    ] = False,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """Push a file through the gateway, or show what it decodes to; exit 1 when anything is refused."""
+    from citybrain.commands.ingest import run
+
+    chosen = settings(city=city)
+    return run(chosen, file, form, dry_run, gateway_token, url, asset, datastream, zone, mapping, restart, as_json)
+
+
+@app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="throughput, latency, gateway, detectors, geo …")], as_json: Json = False
 ) -> int:
@@ -231,6 +265,80 @@ def dead_replay(letter: str, city: CityName = None, gateway_token: str = typer.O
     from citybrain.commands.dead import replay
 
     return replay(settings(city=city), letter, gateway_token)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    city: CityName = None,
+    start: Annotated[str | None, typer.Option(help="NUMBER:CHAIN before the first line that is kept here.")] = None,
+    anchor: Annotated[str | None, typer.Option(help="NUMBER:CHAIN of a line as it was noted elsewhere.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Check the whole history; exit 1 naming the first line that was changed or removed."""
+    from citybrain.commands.audit import check
+
+    return check(settings(city=city), start, anchor, as_json)
+
+
+@audit_app.command("list")
+def audit_list(
+    city: CityName = None,
+    limit: int = 50,
+    by: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only what was done to this alert, incident, unit …")] = None,
+    as_json: Json = False,
+) -> int:
+    """The newest lines of the history: who did what to what, and what became of it."""
+    from citybrain.commands.audit import show
+
+    return show(settings(city=city), limit, by, subject, as_json)
+
+
+@notify.command("routes")
+def notify_routes(city: CityName = None, as_json: Json = False) -> int:
+    """The ways out of the room: whether they are connected, what they take, when they are quiet."""
+    from citybrain.commands.notify import show_routes
+
+    return show_routes(settings(city=city), as_json)
+
+
+@notify.command("test")
+def notify_test(
+    route: Annotated[str, typer.Argument(help="The route's name; citybrain notify routes lists them.")],
+    city: CityName = None,
+) -> int:
+    """Send a test message by one route, now and from here; exit 1 with the reason when it does not arrive."""
+    from citybrain.commands.notify import test
+
+    return test(settings(city=city), route)
+
+
+@notify_failed.command("list")
+def notify_failed_list(city: CityName = None, as_json: Json = False) -> int:
+    """What was given up, with the reason."""
+    from citybrain.commands.notify import show_failed
+
+    return show_failed(settings(city=city), as_json)
+
+
+@notify_failed.command("send")
+def notify_failed_send(
+    key: Annotated[str, typer.Argument(help="The notification's key, or all.")], city: CityName = None
+) -> int:
+    """Try again what was given up, once its cause is mended."""
+    from citybrain.commands.notify import send_failed
+
+    return send_failed(settings(city=city), key)
+
+
+@notify_failed.command("drop")
+def notify_failed_drop(
+    key: Annotated[str, typer.Argument(help="The notification's key, or all.")], city: CityName = None
+) -> int:
+    """Take off the list what is not worth sending any more; its dead letter stays."""
+    from citybrain.commands.notify import drop_failed
+
+    return drop_failed(settings(city=city), key)
 
 
 @city_app.command("list")

@@ -25,6 +25,11 @@ MESSAGES = (
     contract.DETECTIONS,
     contract.COMMANDS,
     contract.ALERTS,
+    contract.INCIDENTS,
+    contract.UNITS,
+    contract.ROOM,
+    contract.NOTIFICATIONS,
+    contract.AUDIT,
     contract.DEAD_LETTERS,
 )
 
