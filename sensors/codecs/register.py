@@ -9,7 +9,7 @@ from sensors.codecs import readings_codec
 from sensors.codecs.base import Codec
 from sensors.codecs.errors import Unreadable
 
-_ALL: tuple[Codec, ...] = (readings_codec.JSON,)
+_ALL: tuple[Codec, ...] = (readings_codec.JSON, readings_codec.LINES)
 CODECS: Mapping[str, Codec] = MappingProxyType({codec.name: codec for codec in _ALL})
 
 

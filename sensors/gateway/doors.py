@@ -5,9 +5,13 @@ Each is a path and the codec behind it. What was kept is told as for readings; t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+from zoneinfo import available_timezones
 
-from fastapi import APIRouter, Request, Response
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
 
 from sensors.codecs.base import Codec
 from sensors.codecs.register import CODECS
@@ -18,6 +22,8 @@ from sensors.gateway.reception import Receipt, Reception
 from sensors.problems import Problem
 from sensors.tokens import READINGS
 
+Zone = Annotated[str, Query(description="time zone of times that come without one")]
+Mapped = Annotated[str, Query(max_length=4000, description="JSON: which column is what, for CSV and NDJSON")]
 NAME_LENGTH = 200  # of an asset or datastream in a path
 
 
@@ -49,13 +55,17 @@ class Doors:
     bodies: Bodies
     reception: Reception
 
-    async def take(self, request: Request, codec: Codec, **known: str) -> Receipt:
+    async def take(
+        self, request: Request, codec: Codec, mapping: Mapping[str, object] | None = None, **known: str
+    ) -> Receipt:
         """Read, check and keep the request's body; raises ``Problem``."""
         headers = dict(request.scope["headers"])
         gateway = self.access.admit(headers, READINGS)
         self.reception.admit(gateway)
         data = await self.bodies.read(request.receive, headers)
-        envelope = self.reception.envelope(gateway, **{name: _short(name, text) for name, text in known.items()})
+        envelope = self.reception.envelope(
+            gateway, mapping, **{name: _short(name, text) for name, text in known.items() if text}
+        )
         self.access.signed(gateway, headers, data, envelope.now / 1000)
         form = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip() or codec.media[0]
         return await self.reception.take(gateway, codec, form[:100], data, envelope)
@@ -69,7 +79,9 @@ def router(doors: Doors) -> APIRouter:
             _add(routes, doors, way, CODECS[way.format])
 
     @routes.post("/v1/ingest/{format}", summary="Any format the city understands", status_code=202)
-    async def ingest(request: Request, format: str, asset: str = "", datastream: str = "") -> Response:
+    async def ingest(
+        request: Request, format: str, asset: str = "", datastream: str = "", zone: Zone = "", mapping: Mapped = ""
+    ) -> Response:
         if format not in CODECS:
             raise Problem(
                 status=404,
@@ -80,7 +92,9 @@ def router(doors: Doors) -> APIRouter:
                 limit=", ".join(CODECS),
                 remedy="use one of these formats",
             )
-        return _receipt(await doors.take(request, CODECS[format], asset=asset, datastream=datastream))
+        return _receipt(
+            await doors.take(request, CODECS[format], _mapping(mapping), asset=asset, datastream=datastream, zone=zone)
+        )
 
     return routes
 
@@ -99,7 +113,22 @@ def _receipt(receipt: Receipt) -> Response:
     return Response(told(receipt), 202, media_type="application/json")
 
 
+def _mapping(text: str) -> dict[str, object] | None:
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        detail = f"the mapping is no JSON object: {error}"
+        remedy = "see docs/codecs.md"
+        raise Problem(status=422, kind="mapping", detail=detail, field="mapping", remedy=remedy) from error
+
+
 def _short(name: str, text: str) -> str:
+    if name == "zone" and text not in available_timezones():
+        detail = f"{text[:60]!r} is no time zone"
+        remedy = "name one as in Asia/Shanghai"
+        raise Problem(status=422, kind="zone", detail=detail, field="zone", value=text[:60], remedy=remedy)
     if len(text) > NAME_LENGTH:
         detail = f"the {name} in the path has {len(text)} characters, at most {NAME_LENGTH} are taken"
         raise Problem(status=422, kind="name", detail=detail, field=name, limit=NAME_LENGTH, remedy="use a shorter id")

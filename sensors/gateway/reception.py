@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +72,11 @@ class Reception:
         self.metrics.took(gateway.name, len(checked), checked.faults, envelope.now, newest)
         return Receipt(len(checked), len(told), checked.faults, spooled)
 
-    def envelope(self, gateway: Gateway, **known: str) -> Envelope:
+    def envelope(self, gateway: Gateway, mapping: Mapping[str, object] | None = None, **known: str) -> Envelope:
         """What the door knows of a message that comes now."""
         now = int(self.clock() * 1000)
-        return Envelope(now=now, limit=self.batch_limit, source=gateway.name, zone=self.zone, **known)  # type: ignore[arg-type]  # the members that are texts
+        told = {"zone": self.zone, **known}
+        return Envelope(now=now, limit=self.batch_limit, source=gateway.name, mapping=mapping, **told)  # type: ignore[arg-type]  # the members that are texts
 
     async def _read(
         self, gateway: Gateway, codec: Codec, form: str, data: bytes, envelope: Envelope
