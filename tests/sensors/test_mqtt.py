@@ -225,7 +225,7 @@ def test_nothing_is_lost_when_the_door_is_killed(kafka: str, city: City, tmp_pat
 
 @needs_mosquitto
 def test_two_doors_share_a_subscription(kafka: str, city: City, tmp_path: Path) -> None:
-    """Each message is taken by one of them."""
+    """A message is taken by one of them; MQTT may deliver one again, never each to both."""
     (other := tmp_path / "other").mkdir()
     with (
         mosquitto(tmp_path) as broker,
@@ -235,7 +235,8 @@ def test_two_doors_share_a_subscription(kafka: str, city: City, tmp_path: Path) 
         gateway = Publisher(broker.port)
         for number in range(60):
             gateway.send("citybrain/gate-7/readings", [reading(number % 20, 1.0, NOW_MS + number)])
-        assert len(city.readings(60)) == 60
+        wait_until(lambda: len(set(city.readings(60))) == 60, "every message")
+        assert len(city.readings(60)) < 90
         logs = [(home / "door.log").read_text() for home in (tmp_path, other)]
         assert all("subscribed at" in log for log in logs)
         gateway.close()
