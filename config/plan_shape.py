@@ -168,6 +168,7 @@ def checked(tables: Mapping[str, Grid], file: str, reads: Sequence[str], facts: 
     levels = _levels(tables[STAGES])
     if "tasks" in tables:
         _tasked(tables["tasks"], *spaces["tasks"], [stage for stage, level in levels.items() if level])
+    _kept(tables[STAGES], levels)
     _releases(tables, spaces)
     return levels
 
@@ -277,6 +278,23 @@ def _tasked(grid: Grid, points: Sequence[Points], boxes: Sequence[Box], stages: 
     for stage in stages:
         if at is not None and not any(box[at] >> points[at].values.index(stage) & 1 for box in boxes):
             raise JdmError(f"{grid.where}, column stage: no row holds for stage {stage!r}; add what is to be done")
+
+
+def _kept(grid: Grid, levels: Mapping[str, int]) -> None:
+    """A graver stage keeps the measures of every lesser one: the way up never tells anybody to take one back."""
+    stage, measures = _place(grid.outputs, "stage"), _place(grid.outputs, "measures")
+    if stage is None or measures is None:
+        return
+    rows = [(levels[constant(grid, row, stage)], constant(grid, row, measures) or [], row) for row in grid.rows]
+    for level, ordered, row in rows:
+        for lesser, kept, other in rows:
+            lost = [name for name in kept if name not in ordered]
+            if lost and 0 < lesser < level:
+                where = grid.at(row.number, "measures")
+                raise JdmError(
+                    f"{where}: {lost[0]!r} is ordered in row {other.number} at level {lesser}, and a graver stage would "
+                    "take it back; add it here"
+                )
 
 
 def _releases(tables: Mapping[str, Grid], spaces: Mapping[str, tuple[list[Points], list[Box]]]) -> None:

@@ -196,6 +196,8 @@ def seen(inputs: Mapping[str, str | float | None]) -> str:
     for name, value in inputs.items():
         if isinstance(value, str):
             told += [f"{name} {value}"] * bool(value)
+        elif name == "hour" and value is not None:
+            told.append(f"{int(value):02d}:{int(value * 60) % 60:02d}")
         elif value is not None:
             told.append(f"{name} {value:,.0f}" if abs(value) >= 100 else f"{name} {value:.3g}")
     return ", ".join(told)

@@ -193,8 +193,12 @@ BROKEN = {
         "table stages, row 1, column measures: ['closing'] holds 'closing', which is no measure; there are: broadcast",
     ),
     "a measure that is never taken back": (
-        cell("stages", 1, "measures", "['evacuate']"),
+        cell("stages", 1, "measures", "['close-road', 'divert-traffic', 'evacuate']"),
         "table stages, row 1, column measures: no row of table release takes 'evacuate' back; add one",
+    ),
+    "a graver stage that takes a measure back": (
+        cell("stages", 1, "measures", "['close-road']"),
+        "table stages, row 1, column measures: 'divert-traffic' is ordered in row 3 at level 2, and a graver stage",
     ),
     "an output is missing": (
         rename("stages", "level", "grade"),
