@@ -8,6 +8,7 @@ import zoneinfo
 from functools import lru_cache
 
 from sensors.codecs.errors import Amiss
+from sensors.codecs.members import kind
 from sensors.codecs.readings import EPOCH, MAX_TIME, MILLISECOND, milliseconds
 
 _COMPACT = re.compile(r"\d{14}(\d{3})?", re.ASCII)  # YYYYMMDDhhmmss, also with milliseconds
@@ -42,6 +43,22 @@ def local(value: object, field: str, zone: str) -> int:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
         raise _no_time(field, value, "ISO 8601 or YYYYMMDDhhmmss")
     return _local(value.strip(), field, zone)
+
+
+def formatted(value: object, field: str, form: str, zone: str) -> int:
+    """Text in a format of ``strptime``, in ``zone`` where the format has no offset."""
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        raise _no_time(field, value, form)
+    return _formatted(value.strip(), field, form, zone)
+
+
+@lru_cache(maxsize=8192)
+def _formatted(text: str, field: str, form: str, zone: str) -> int:
+    try:
+        moment = dt.datetime.strptime(text, form)
+    except (ValueError, re.error, OverflowError) as error:
+        raise _no_time(field, text, form) from error
+    return _placed(moment, field, text, zone)
 
 
 def stretch(value: object, field: str) -> tuple[int | None, int]:
@@ -79,7 +96,11 @@ def _ordered(start: int, end: int, field: str) -> tuple[int | None, int]:
 
 @lru_cache(maxsize=8192)
 def _local(text: str, field: str, zone: str) -> int:
-    moment = _parsed(text, field)
+    return _placed(_parsed(text, field), field, text, zone)
+
+
+def _placed(moment: dt.datetime, field: str, text: str, zone: str) -> int:
+    """The moment in ms, its time taken as that of ``zone`` where it has none."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone_of(zone))
         _exists(moment, field, text, zone)
@@ -109,5 +130,5 @@ def _exists(moment: dt.datetime, field: str, text: str, zone: str) -> None:
 
 
 def _no_time(field: str, value: object, limit: str) -> Amiss:
-    what = repr(value[:80]) if isinstance(value, str) else type(value).__name__ if value is not None else "missing"
+    what = repr(value[:80]) if isinstance(value, str) else f"({kind(value)})"
     return Amiss(field, value, limit, f"{field} {what} is not a time; write {limit}")

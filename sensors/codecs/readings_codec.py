@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,32 @@ def observations(columns: Columns) -> Decoded:
         decoded.add(index, other)
     decoded.faults.sort(key=lambda fault: fault.index)
     return decoded
+
+
+def columns_of(decoded: Decoded) -> Columns:
+    """The numbers and truth values (1 and 0) among the values as columns; everything else stands in ``others``."""
+    pairs = list(zip(decoded.records, decoded.values, strict=True))
+    numbers = [(index, one) for index, one in pairs if isinstance(one, Observation) and not isinstance(one.value, str)]
+    values = [one for _, one in numbers]
+    units = [one.unit for one in values]
+    return Columns(
+        datastream=[one.datastream for one in values],
+        time=np.array([one.time for one in values], np.int64),
+        value=np.array([one.value for one in values], np.float64),
+        unit=None if units.count(None) == len(units) else units,
+        lon=given([one.lon for one in values]),
+        lat=given([one.lat for one in values]),
+        index=np.array([index for index, _ in numbers], np.int64),
+        count=decoded.count,
+        text=decoded.text,
+        faults=decoded.faults,
+        others=[(i, one) for i, one in pairs if not isinstance(one, Observation) or isinstance(one.value, str)],
+    )
+
+
+def given(numbers: Sequence[float | None]) -> NDArray[np.float64] | None:
+    """The numbers with NaN for what is missing, or ``None`` where all are."""
+    return None if numbers.count(None) == len(numbers) else np.array(numbers, np.float64)
 
 
 def not_finite(index: int, value: float) -> Fault:

@@ -5,11 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sensors.codecs import readings_codec
+from sensors.codecs import (
+    arrow,
+    axis,
+    cap,
+    gat1400,
+    ngsi,
+    onvif,
+    open311,
+    readings_codec,
+    senml,
+    sensorthings,
+    sparkplug,
+    table,
+)
 from sensors.codecs.base import Codec
 from sensors.codecs.errors import Unreadable
 
-_ALL: tuple[Codec, ...] = (readings_codec.JSON, readings_codec.LINES)
+_ALL: tuple[Codec, ...] = (
+    readings_codec.JSON,
+    table.NDJSON,
+    table.CSV,
+    arrow.CODEC,
+    senml.CODEC,
+    sensorthings.CODEC,
+    ngsi.CODEC,
+    sparkplug.CODEC,
+    onvif.CODEC,
+    axis.CODEC,
+    gat1400.CODEC,
+    cap.CODEC,
+    open311.CODEC,
+)
 CODECS: Mapping[str, Codec] = MappingProxyType({codec.name: codec for codec in _ALL})
 
 

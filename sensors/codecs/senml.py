@@ -23,6 +23,7 @@ from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Amiss, Fault, Misshapen, TooMany, Undecodable, Unreadable
 from sensors.codecs.members import CONTAINERS, kind
 from sensors.codecs.readings import MAX_TIME
+from sensors.codecs.readings_codec import observations
 from sensors.codecs.values import Observation
 
 RELATIVE_S = 2**28  # a time below it is relative to now
@@ -320,7 +321,13 @@ def _one_value(record: Record, value: float | None, total: float | None) -> None
 
 def _columns(body: bytes, envelope: Envelope) -> Columns:
     pack = _read(body, envelope.limit)
-    return _sorted_out(pack, list(_resolved(pack, envelope.now / 1000)), envelope)
+    rows = [(index, _as_number(row)) for index, row in _resolved(pack, envelope.now / 1000)]
+    return _sorted_out(pack, rows, envelope)
+
+
+def _as_number(row: Resolved) -> Resolved:
+    """A truth value as 1 or 0, for readings; the rest as it is."""
+    return row if row.vb is None else Resolved(row.n, row.t, row.u, float(row.vb))
 
 
 def _sorted_out(pack: _Pack, rows: Sequence[tuple[int, Resolved]], envelope: Envelope) -> Columns:
@@ -406,9 +413,8 @@ def _positions(
 
 
 def _decode(body: bytes, envelope: Envelope) -> Decoded:
-    from sensors.codecs.readings_codec import observations
-
-    return observations(_columns(body, envelope))
+    pack = _read(body, envelope.limit)
+    return observations(_sorted_out(pack, list(_resolved(pack, envelope.now / 1000)), envelope))
 
 
 CODEC = Codec(

@@ -24,6 +24,7 @@ from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Amiss, Misshapen, Unreadable
 from sensors.codecs.members import Row, kind
 from sensors.codecs.readings import milliseconds
+from sensors.codecs.readings_codec import columns_of
 from sensors.codecs.values import Observation
 
 IDS = ("@iot.id", "id", "@id")
@@ -59,7 +60,7 @@ def _columns(body: bytes, envelope: Envelope) -> Columns:
     except Unreadable:
         raise
     except (Amiss, msgspec.DecodeError, ValueError, IndexError, TypeError, OverflowError, RecursionError):
-        return _from_observations(_decode(body, envelope))
+        return columns_of(_decode(body, envelope))
 
 
 def _table(groups: Sequence[_Group], count: int, envelope: Envelope) -> Columns:
@@ -93,31 +94,6 @@ def _table(groups: Sequence[_Group], count: int, envelope: Envelope) -> Columns:
         count=count,
         text=_Rows([(group, group.rows) for group in groups]).text,
     )
-
-
-def _from_observations(decoded: Decoded) -> Columns:
-    """Observations read one by one as columns; those that are no numbers stand beside them."""
-    pairs = list(zip(decoded.records, decoded.values, strict=True))
-    numbers = [(i, one) for i, one in pairs if isinstance(one, Observation) and type(one.value) is float]
-    values = [one for _, one in numbers]
-    units = [one.unit for one in values]
-    return Columns(
-        datastream=[one.datastream for one in values],
-        time=np.array([one.time for one in values], np.int64),
-        value=np.array([one.value for one in values], np.float64),
-        unit=None if units.count(None) == len(units) else units,
-        lon=_degrees([one.lon for one in values]),
-        lat=_degrees([one.lat for one in values]),
-        index=np.array([index for index, _ in numbers], np.int64),
-        count=decoded.count,
-        text=decoded.text,
-        faults=decoded.faults,
-        others=[(i, one) for i, one in pairs if not (isinstance(one, Observation) and type(one.value) is float)],
-    )
-
-
-def _degrees(numbers: Sequence[float | None]) -> Any:
-    return None if numbers.count(None) == len(numbers) else np.array(numbers, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
