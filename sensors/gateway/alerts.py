@@ -19,7 +19,7 @@ from sensors.gateway.body import Bodies
 from sensors.gateway.outlet import Backpressure, Outlet
 from sensors.gateway.picture import Picture
 from sensors.problems import Problem
-from sensors.tokens import DISPATCH
+from sensors.tokens import DISPATCH, LOOK
 
 ANSWER_S = 3.0  # how long the worker may take to say what became of a command
 COMMAND_BYTES = 64 * 1024
@@ -159,12 +159,12 @@ def _key(sent: str) -> str:
 
 
 def router(desk: Desk) -> APIRouter:
-    """The routes of the desk; each needs a token with the scope ``dispatch``."""
+    """The routes of the desk; reading needs a token with the scope ``look``, acting one with ``dispatch``."""
     routes = APIRouter(tags=["alerts"])
     bodies = Bodies(COMMAND_BYTES, 64 * COMMAND_BYTES)
 
-    def admit(request: Request) -> None:
-        desk.access.gateway(request.headers.get("authorization", ""), DISPATCH)
+    def admit(request: Request, scope: str = LOOK) -> None:
+        desk.access.gateway(request.headers.get("authorization", ""), scope)
 
     @routes.get("/v1/alerts", summary="The alerts in the live picture, the newest first")
     async def alerts(request: Request, state: State | None = None, severity: Severity | None = None) -> Response:
@@ -178,7 +178,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post("/v1/alerts/{id}/{action}", summary="Act on an alert: acknowledge it, comment on it …")
     async def act(request: Request, number: AlertId, action: str) -> Response:
-        admit(request)
+        admit(request, DISPATCH)
         key = _key(request.headers.get("idempotency-key", ""))
         ask = _ask(await bodies.read(request.receive, dict(request.scope["headers"])))
         return Response(to_json(await desk.act(number, action, ask, key)), media_type=JSON)

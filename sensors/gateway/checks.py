@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from config.register import Register
+from sensors import units
 from sensors.codecs.columns import Columns, Fault
 from sensors.problems import shown
 from sensors.tokens import Gateway
@@ -64,7 +64,8 @@ class Checks:
         find = self._find
         datastream = np.array([find(name, -1) for name in columns.datastream], np.int32)
         latest = now_ms + self._tolerance_ms
-        failed = self._failed(columns, datastream, latest)
+        columns, foreign = self._converted(columns, datastream)
+        failed = self._failed(columns, datastream, latest, foreign)
         if gateway is not None and gateway.limited:
             mute = (datastream >= 0) & ~self._speaks(gateway)[datastream]
             failed |= {row: "scope" for row in np.flatnonzero(mute).tolist()}
@@ -72,11 +73,13 @@ class Checks:
             return Checked(datastream, columns.time, columns.value, columns.faults)
         keep = np.ones(len(columns), bool)
         keep[list(failed)] = False
-        faults = [self._fault(columns, row, int(datastream[row]), why, latest) for row, why in failed.items()]
+        faults = [self._fault(columns, row, int(datastream[row]), why, latest, foreign) for row, why in failed.items()]
         faults = sorted(columns.faults + faults, key=lambda fault: fault.index)
         return Checked(datastream[keep], columns.time[keep], columns.value[keep], faults)
 
-    def _failed(self, columns: Columns, datastream: NDArray[np.int32], latest: int) -> dict[int, str]:
+    def _failed(
+        self, columns: Columns, datastream: NDArray[np.int32], latest: int, foreign: dict[int, str]
+    ) -> dict[int, str]:
         """The rows that fail, each with the first rule it breaks."""
         value, time = columns.value, columns.time
         low, high = self._low[datastream], self._high[datastream]
@@ -90,8 +93,8 @@ class Checks:
                 ("future", time > latest),
                 ("past", time < EARLIEST_MS),
             ]
-        if columns.unit is not None:
-            rules.append(("unit", self._other_unit(columns.unit, datastream)))
+        if foreign:
+            rules.insert(1, ("unit", np.isin(np.arange(len(columns)), list(foreign))))
         sent = {name: getattr(columns, name) for name in DEGREES}
         rules += [(name, np.abs(degrees) > DEGREES[name]) for name, degrees in sent.items() if degrees is not None]
         failed: dict[int, str] = {}
@@ -108,12 +111,19 @@ class Checks:
             self._spoken[gateway] = np.array([gateway.speaks_for(asset, kind) for asset, kind in pairs], bool)
         return self._spoken[gateway]
 
-    def _other_unit(self, units: Sequence[str | None], datastream: NDArray[np.int32]) -> NDArray[np.bool_]:
+    def _converted(self, columns: Columns, datastream: NDArray[np.int32]) -> tuple[Columns, dict[int, str]]:
+        """The columns in the registered units, and why rows of known datastreams could not be converted."""
+        if columns.unit is None:
+            return columns, {}
         known = self._units
-        pairs = zip(units, datastream.tolist(), strict=True)
-        return np.array([unit is not None and unit != known[row] for unit, row in pairs], bool)
+        wanted = [known[number] if number >= 0 else "" for number in datastream.tolist()]
+        given = [unit if number >= 0 else None for unit, number in zip(columns.unit, datastream.tolist(), strict=True)]
+        value, foreign = units.convert(columns.value, given, wanted)
+        return (columns if value is columns.value else replace(columns, value=value)), foreign
 
-    def _fault(self, columns: Columns, row: int, datastream: int, rule: str, latest: int) -> Fault:
+    def _fault(
+        self, columns: Columns, row: int, datastream: int, rule: str, latest: int, foreign: dict[int, str]
+    ) -> Fault:
         index = int(columns.index[row])
         name, value, time = columns.datastream[row], float(columns.value[row]), int(columns.time[row])
         known = f"{self._low[datastream]:g}..{self._high[datastream]:g}"
@@ -139,8 +149,7 @@ class Checks:
                 return Fault(index, rule, "datastream", shown(name), "assets and kinds of the token", reason)
             case "unit":
                 unit, want = columns.unit[row] if columns.unit else None, self._units[datastream]
-                reason = f"unit {shown(unit)} of {name} is not the registered {want}; convert the value"
-                return Fault(index, rule, "unit", shown(unit), want, reason)
+                return Fault(index, rule, "unit", shown(unit), want, f"{name}: {foreign[row]}")
         degrees = float(getattr(columns, rule)[row])
         limit = DEGREES[rule]
         reason = f"{rule} {degrees:g} is outside -{limit:g}..{limit:g} degrees"

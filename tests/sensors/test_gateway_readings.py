@@ -277,3 +277,20 @@ def test_more_readings_a_second_than_allowed_are_429(start: Start) -> None:
 def _head(gateway: Served, length: str) -> bytes:
     lines: list[Any] = ["POST /v1/readings HTTP/1.1", "host: gateway", "content-type: application/json", length]
     return "\r\n".join([*lines, f"authorization: Bearer {gateway.token}", "", ""]).encode()
+
+
+def test_a_unit_is_converted_to_the_registered_one_or_refused_by_name(gateway: Served) -> None:
+    """Centimetres of a gauge in metres are metres; degrees are refused, and so is a unit nobody knows."""
+    rows = [
+        {"datastream": "gauge-1/level", "time": NOW_MS, "value": 250.0, "unit": "cm"},
+        {"datastream": "gauge-1/level", "time": NOW_MS + 1, "value": 2.0, "unit": "Cel"},
+        {"datastream": "gauge-1/level", "time": NOW_MS + 2, "value": 2.0, "unit": "furlong"},
+    ]
+    answer = gateway.post(rows)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+    assert [value for _, _, value in points(gateway.readings())] == [2.5]
+    errors = answer.json()["errors"]
+    assert [(error["code"], error["value"], error["limit"]) for error in errors] == [
+        ("unit", "Cel", "m"),
+        ("unit", "furlong", "m"),
+    ]
