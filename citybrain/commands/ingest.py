@@ -28,7 +28,7 @@ from sensors.codecs.register import CODECS, named, of_file
 from sensors.codecs.values import line
 from sensors.push import LONGEST_WAIT_S, retry_after_s
 
-LINES = ("csv", "ndjson", "axis", "readings-lines")  # formats in which every line (after a header) stands alone
+LINES = ("csv", "ndjson", "axis")  # formats in which every line (after a header) stands alone
 HEADED = ("csv",)
 PIECE_BYTES = 256 * 1024
 TOLD = 20  # refused records that are named

@@ -179,7 +179,7 @@ def _place(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
 
 
 CODEC = Codec(
-    name="ngsi",
+    name="ngsi-ld",
     title="NGSI-LD CrowdFlowObserved and TrafficFlowObserved",
     media=("application/ld+json", "application/json"),
     endings=(".ngsi.json", ".jsonld", ".json"),

@@ -34,7 +34,7 @@ def kind_of(told: str) -> str:
 def counts(scene: Scene) -> list[Observation]:
     """How many objects of each kind the scene has: ``<asset>/people``, ``/vehicles``, ``/objects`` and other kinds.
 
-    Faces and plates are parts of objects and are not counted among ``objects``.
+    Faces and plates are parts of objects and are not counted among ``objects``. All but people are optional.
     """
     seen = Counter(one.kind for one in scene.objects if one.kind)
     told = {
@@ -51,6 +51,7 @@ def counts(scene: Scene) -> list[Observation]:
             time=scene.time,
             value=float(count),
             unit="1",
+            optional=kind != "people",
         )
         for kind, count in told.items()
     ]

@@ -18,7 +18,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
     ``datastream`` is the source's own name for it; where the source names the thing and what it observes apart, they
     stand in ``asset`` and ``property`` and the name is ``<asset>/<property>``. The unit is as given: the register
-    decides into what it is converted (sensors/units.py).
+    decides into what it is converted (sensors/units.py). ``optional`` ones are by-products, such as a camera's count
+    of each kind of object: they are readings where they are registered, and nobody misses them elsewhere.
     """
 
     datastream: str
@@ -32,6 +33,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     quality: Literal["", "good", "uncertain", "bad"] = ""
     lon: float | None = None
     lat: float | None = None
+    optional: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

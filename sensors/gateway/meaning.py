@@ -1,14 +1,12 @@
 """What a codec's values mean to the city: readings of registered datastreams, and events.
 
-An observation is a reading of the datastream it names. A camera's scene is a count of what it sees: people are a
-reading of ``<asset>/people``, other kinds of ``<asset>/<kind>`` where that is registered. Warnings, service requests,
-positions and whatever else is no number are events.
+An observation is a reading of the datastream it names; an optional one (a camera's count of cars) only where that is
+registered. Warnings, service requests, positions and whatever else is no number are events.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +16,6 @@ from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Fault
 from sensors.codecs.values import Observation, Scene, Value, word
 
-PEOPLE = "people"
 Row = tuple[int, Observation]
 
 
@@ -32,13 +29,13 @@ def readings(decoded: Decoded, knows: Callable[[str], bool]) -> tuple[Columns, l
     faults = list(decoded.faults)
     for index, value in zip(decoded.records, decoded.values, strict=True):
         if isinstance(value, Observation):
+            if value.optional and not knows(value.datastream):
+                continue
             if (fault := _unusable(index, value)) is not None:
                 faults.append(fault)
             else:
                 rows.append((index, value))
-        elif isinstance(value, Scene):
-            rows += [(index, one) for one in _counts(value, knows)]
-        else:
+        elif not isinstance(value, Scene):  # what a camera saw has been counted by its codec
             told.append(event(value))
     faults.sort(key=lambda fault: fault.index)
     return _columns(rows, faults, decoded), told
@@ -57,15 +54,6 @@ def _unusable(index: int, one: Observation) -> Fault | None:
         reason = f"{one.datastream}: the source itself calls this value bad; look at the sensor"
         return Fault(index, "quality", "quality", "bad", "good or uncertain", reason)
     return None
-
-
-def _counts(scene: Scene, knows: Callable[[str], bool]) -> Iterator[Observation]:
-    """How many of each kind the camera saw; people also when there were none."""
-    seen = Counter(one.kind for one in scene.objects if one.kind)
-    for kind in {PEOPLE, *seen}:
-        name = f"{scene.asset}/{kind}"
-        if kind == PEOPLE or knows(name):
-            yield Observation(datastream=name, time=scene.time, value=float(seen[kind]))
 
 
 def _columns(rows: list[Row], faults: list[Fault], decoded: Decoded) -> Columns:

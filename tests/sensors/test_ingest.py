@@ -25,7 +25,7 @@ def lines(tmp_path: Path) -> Path:
     return file
 
 
-def job(file: Path, form: str = "readings-lines") -> Job:
+def job(file: Path, form: str = "ndjson") -> Job:
     """The file as this format."""
     return Job(file, named(form), "", "", "UTC", None)
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_read_is_one_clear_line(
 def test_without_a_token_nothing_is_tried(lines: Path, gateway: Served) -> None:
     """The message says how to get one."""
     with pytest.raises(IngestError, match="citybrain token new"):
-        run(gateway.settings, lines, "readings-lines", False, "", None, "", "", "UTC", None, False, False)
+        run(gateway.settings, lines, "ndjson", False, "", None, "", "", "UTC", None, False, False)
 
 
 def test_a_wrong_token_is_told_at_once(lines: Path, gateway: Served) -> None:
