@@ -365,7 +365,7 @@ def city_new(
 @token.command("new")
 def token_new(
     name: Annotated[str, typer.Argument(help="The gateway's name.")],
-    scope: Annotated[list[str], typer.Option(help="readings, dispatch")] = ["readings"],  # noqa: B006  # typer's way
+    scope: Annotated[list[str], typer.Option(help="readings, look, dispatch, lead, plan, audit")] = ["readings"],  # noqa: B006  # typer's way
     valid: Annotated[str | None, typer.Option(help="How long it counts: 90d, 12h; default: until revoked.")] = None,
     asset: Annotated[list[str], typer.Option(help="Only assets whose id begins so; may be repeated.")] = [],  # noqa: B006
     kind: Annotated[list[str], typer.Option(help="Only assets of this kind; may be repeated.")] = [],  # noqa: B006
@@ -413,7 +413,7 @@ def token_revoke(name: str, city: CityName = None) -> int:
 @user.command("add")
 def user_add(
     name: str,
-    role: Annotated[str, typer.Option(help="viewer, dispatcher, planner or admin")] = "dispatcher",
+    role: Annotated[str, typer.Option(help="viewer, dispatcher, supervisor, planner, auditor or admin")] = "dispatcher",
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
     city: CityName = None,
 ) -> int:

@@ -23,8 +23,17 @@ from typing import Annotated
 
 import msgspec
 
+from models.values import Role
+
 READINGS = "readings"  # may push readings; what a token has when its entry names no scopes
-DISPATCH = "dispatch"  # may read alerts and act on them
+LOOK = "look"  # may read alerts, incidents, quality …
+DISPATCH = "dispatch"  # may act on them too, as a dispatcher
+LEAD = "lead"  # may do what a supervisor does, and read the audit
+PLAN = "plan"  # may read, and change plans
+AUDIT = "audit"  # may read, the audit as well
+IMPLIED = {DISPATCH: {LOOK}, LEAD: {LOOK, DISPATCH, AUDIT}, PLAN: {LOOK}, AUDIT: {LOOK}}
+ROLES: dict[str, Role] = {LEAD: "supervisor", DISPATCH: "dispatcher", PLAN: "planner", AUDIT: "auditor", LOOK: "viewer"}
+SCOPES = (READINGS, LOOK, DISPATCH, LEAD, PLAN, AUDIT)
 SIGNED_WITHIN_S = 300  # how far the time of a signature may be from the gateway's
 RECHECK_S = 1.0  # how often the file is looked at; a change counts within this time
 
@@ -55,8 +64,13 @@ class Gateway:
     certificate: str = ""
 
     def may(self, scope: str) -> bool:
-        """Whether this gateway has ``scope``."""
-        return scope in self.scopes
+        """Whether this gateway has ``scope``, or one that implies it."""
+        return scope in self.scopes or any(scope in IMPLIED.get(own, ()) for own in self.scopes)
+
+    @property
+    def role(self) -> Role:
+        """The role in which it gives orders: that of the strongest of its scopes."""
+        return next((role for scope, role in ROLES.items() if scope in self.scopes), "viewer")
 
     @property
     def limited(self) -> bool:

@@ -18,9 +18,11 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-Role = Literal["viewer", "dispatcher", "planner", "admin"]
+from models.roster import may
+
+Role = Literal["viewer", "dispatcher", "supervisor", "planner", "auditor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-COMMANDING: frozenset[str] = frozenset({"dispatcher", "admin"})  # who may acknowledge
+COMMANDING: frozenset[str] = frozenset(role for role in ROLES if may(role, "act"))  # who may acknowledge
 PASSWORD_MIN = 8
 
 FAILURES, WINDOW_S, LOCK_S = 5, 900, 300  # so many failures of one name from one address in the window lock it

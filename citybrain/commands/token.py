@@ -10,7 +10,7 @@ from config.pack import milliseconds
 from config.settings import Settings
 from sensors import tokens
 
-SCOPES = (tokens.READINGS, tokens.DISPATCH)
+SCOPES = tokens.SCOPES
 
 
 class TokenError(ValueError):
@@ -97,7 +97,7 @@ def _show(token: str, signed: bool) -> None:
 def _known_scopes(scopes: list[str]) -> None:
     for scope in scopes:
         if scope not in SCOPES:
-            raise TokenError(f"scope {scope!r} is not known; use {' or '.join(SCOPES)}")
+            raise TokenError(f"scope {scope!r} is not known; use one of {', '.join(SCOPES)}")
 
 
 def _duration(text: str) -> dt.timedelta:

@@ -299,7 +299,7 @@ def test_the_language_is_remembered(wall: Wall) -> None:
 @pytest.mark.parametrize(
     ("name", "role", "password", "why"),
     [
-        ("li", "king", PASSWORD, "role 'king' is unknown; use one of viewer, dispatcher, planner, admin"),
+        ("li", "king", PASSWORD, "role 'king' is unknown; use one of viewer, dispatcher, supervisor, planner, auditor, admin"),
         (" li", "viewer", PASSWORD, "cannot be used"),
         ("li", "viewer", "short", "has 5 characters; use at least 8"),
     ],
