@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sensors.codecs.base import Codec, Decoded, Envelope
 from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Fault
-from sensors.codecs.readings import decode_json, decode_ndjson
+from sensors.codecs.readings import decode_json
 from sensors.codecs.values import Observation
 
 
@@ -99,22 +99,4 @@ JSON = Codec(
     endings=(".json",),
     decode=_decode,
     columns=_columns,
-)
-
-
-def _line_columns(body: bytes, envelope: Envelope) -> Columns:
-    return decode_ndjson(body, envelope.limit)
-
-
-def _decode_lines(body: bytes, envelope: Envelope) -> Decoded:
-    return observations(_line_columns(body, envelope))
-
-
-LINES = Codec(
-    name="readings-lines",
-    title="The gateway's own readings, one JSON object a line",
-    media=("application/x-ndjson",),
-    endings=(),
-    decode=_decode_lines,
-    columns=_line_columns,
 )

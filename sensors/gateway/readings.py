@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from sensors.codecs.base import Codec
-from sensors.codecs.readings_codec import JSON, LINES
+from sensors.codecs.readings_codec import JSON
+from sensors.codecs.table import NDJSON
 from sensors.codecs.register import of_media
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone, Receive, discard
@@ -23,7 +24,7 @@ SMALL = 64 * 1024  # bytes of a refused body that the server may read and forget
 OTHERS = ("application/senml+json", "application/senml+cbor", "application/vnd.apache.arrow.stream")
 FORMATS: dict[str, Codec] = {
     "application/json": JSON,
-    "application/x-ndjson": LINES,
+    "application/x-ndjson": NDJSON,
     **{media: codec for media in OTHERS for codec in of_media(media)[:1]},
 }
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
