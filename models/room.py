@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import alarm, audit, casework, deployment, escalation, notices, silences
+from models import alarm, audit, casework, deployment, dial, escalation, notices, silences
 from models import roster as rosters
 from models.alarm import Demands
 from models.calendar import UTC, Calendar
@@ -26,6 +26,7 @@ from models.notices import Route
 from models.orders import Refused
 from models.outcome import Outcome
 from models.pipeline import Inhibition
+from models.places import Sites
 from models.plan_inputs import Inputs
 from models.planning import NoTables, Planning, Tables
 from models.roster import Roster, Rota
@@ -43,6 +44,7 @@ from models.values import (
     from_json,
     to_json,
 )
+from models.warned import Warned
 
 Input = Detection | Command | Order | Position | Warning
 FORGET_MS = 24 * 3_600_000  # what is closed leaves the compacted topics after so long; the archive keeps it
@@ -64,6 +66,7 @@ class Setup:
     calendar: Calendar = UTC  # local time
     units: Mapping[str, Unit] = field(default_factory=dict)  # the city's, by id, as declared
     tables: Tables = field(default_factory=NoTables)  # of the response plans
+    sites: Sites = field(default_factory=Sites)  # registered places that warnings reach
 
 
 class Room:
@@ -81,6 +84,7 @@ class Room:
         self._shown_incidents: set[str] = set()  # closed ones that are in the picture still
         self.triage = Triage(self)
         self.planning = Planning(self)
+        self.warned = Warned(self)
         self._due: list[tuple[int, str]] = []  # heap of when time changes an alert
         self._due_of: dict[str, int] = {}  # the entry of each that counts
 
@@ -104,6 +108,7 @@ class Room:
         out = Outcome()
         for alert in self.alerts.values():
             self._watch(alert)
+        self.warned.restore()
         self.triage.restore(now, out)
         self._let_go(now, out)
         return out
@@ -132,6 +137,7 @@ class Room:
         self._release(out)
         self._escalate(now, out)
         deployment.settle(self, now, out)
+        self.warned.tick(now, out)
         self._let_go(now, out)
         return out
 
@@ -197,10 +203,16 @@ class Room:
                 return casework.obey(self, order, now, out)
             case "unit":
                 return deployment.obey(self, order, now, out)
+            case "warning":
+                return self.warned.obey(order, now, out)
             case "silence":
                 return self._silenced(order, now, out)
             case "roster":
                 return self._rostered(order, now, out)
+            case "budget":
+                turn = dial.obey(order)
+                self.keep_item(dial.ITEM, to_json(turn), out)
+                return dial.ITEM, f"{turn.per_hour:g}", turn.by
             case _:
                 raise Refused(f"nobody here takes orders about {order.about}", "invalid")
 
@@ -237,6 +249,7 @@ class Room:
 
     def _warned(self, warning: Warning, now: int, out: Outcome) -> None:
         """A CAP message came (models/warnings.py)."""
+        self.warned.received(warning, now, out)
 
     # --- the clock ------------------------------------------------------------------------------------------------
 
