@@ -23,8 +23,9 @@ from starlette.routing import Route
 from config.register import Register, RegisterError, load
 from config.services import Service
 from config.settings import Settings
-from sensors.gateway import alerts, doors, openapi, requests
+from sensors.gateway import alerts, doors, incidents, openapi, requests
 from sensors.gateway.access import Access
+from sensors.gateway.asking import Asking
 from sensors.gateway.body import Bodies, Gone
 from sensors.gateway.checks import Checks
 from sensors.gateway.following import follow
@@ -85,7 +86,7 @@ def create(
     app = Gateway(
         title="citybrain gateway",
         version="1",
-        description="How the city speaks: readings in, alerts out.",
+        description="How the city speaks: readings in, alerts and incidents out.",
         lifespan=life,
         docs_url=None,
         redoc_url=None,
@@ -94,7 +95,9 @@ def create(
     bodies = Bodies(settings.body_limit_bytes, BODIES_AT_ONCE * settings.body_limit_bytes)
     door = Readings(access, bodies, made.reception)
     app.router.routes.insert(0, Route(PATH, door, methods=["POST"]))
-    app.include_router(alerts.router(alerts.Desk(settings.city, access, outlet, picture, clock)))
+    asking = Asking(settings.city, access, outlet, picture, clock)
+    app.include_router(alerts.router(alerts.Desk(asking)))
+    app.include_router(incidents.router(incidents.Office(asking)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(
         requests.router(requests.Requests(access, bodies, made.reception, made.gatherer, picture, services))

@@ -8,16 +8,35 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from models.values import Action, Alert
+from models.incidents import DOABLE
+from models.silences import Silence
+from models.values import Action, Alert, Incident
 from sensors.codecs.columns import Fault
 from sensors.codecs.readings import Reading
 from sensors.gateway.alerts import Ask
+from sensors.gateway.asking import KEY_LENGTH
+from sensors.gateway.incidents import NewSilence, Ordered
 from sensors.gateway.readings import ERRORS, PATH
 from sensors.problems import TYPE
 
 Schema = dict[str, Any]
 PUBLIC = ("/healthz", "/readyz", "/metrics")
 COLUMNS = ("datastream", "time", "value", "unit", "lon", "lat")
+
+ROOM = {
+    "/v1/alerts": ("alerts", "Alert"),
+    "/v1/incidents": ("incidents", "Incident"),
+    "/v1/silences": ("silences", "Silence"),
+}
+BODIES = {"/{action}": "Ask", "/{do}": "Ordered", "/v1/silences": "NewSilence"}
+CHOICES = {"action": get_args(Action), "do": DOABLE}
+IDEMPOTENCY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "the same key does the same command only once",
+    "schema": {"type": "string", "maxLength": KEY_LENGTH},
+}
 
 PROBLEM: Schema = {
     "type": "object",
@@ -51,9 +70,9 @@ RECEIPT: Schema = {
 REASONS = {
     "401": "no token, or an unknown or expired one",
     "403": "the token lacks the scope",
-    "404": "no such alert or action",
+    "404": "there is no such thing, or no such thing to do with it",
     "408": "the body did not arrive in time",
-    "409": "somebody else holds the alert, or its state does not allow the action",
+    "409": "somebody else holds it, or its state does not allow this; state and by say so",
     "413": "more bytes or readings than one request may carry",
     "415": "another content type or encoding",
     "422": "the body cannot be read, or none of its readings can be taken",
@@ -81,7 +100,7 @@ def describe(app: FastAPI) -> Schema:
 
 def _components() -> dict[str, Schema]:
     _, schemas = msgspec.json.schema_components(
-        [Reading, Ask, Alert, Fault], ref_template="#/components/schemas/{name}"
+        [Reading, Ask, Alert, Ordered, Incident, NewSilence, Silence, Fault], ref_template="#/components/schemas/{name}"
     )
     readings = {"type": "array", "items": {"$ref": "#/components/schemas/Reading"}}
     rows = {"type": "object", "required": ["readings"], "properties": {"readings": readings}}
@@ -127,35 +146,37 @@ def _complete(path: str, operation: Schema) -> None:
         operation["security"] = []
         return
     operation["security"] = [{"token": []}]
-    if not path.startswith("/v1/alerts"):
-        return
-    answers = operation["responses"] = {"200": _answer("the alert", "application/json", "Alert")}
+    for head, (plural, one) in ROOM.items():
+        if path.startswith(head):
+            _complete_room(path, operation, plural, one)
+
+
+def _complete_room(path: str, operation: Schema, plural: str, one: str) -> None:
+    """Routes over what is open in the room: a list, one of it, something to do with it."""
+    answers = operation["responses"] = {"200": _answer(f"the {one.lower()}", "application/json", one)}
     answers.update(_problems("401", "403", "404", "503"))
-    if path == "/v1/alerts":
-        alerts = {"type": "array", "items": {"$ref": "#/components/schemas/Alert"}}
+    acts = "post" in operation["operationId"] or "delete" in operation["operationId"]
+    if path == f"/v1/{plural}" and not acts:
+        rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{one}"}}
         answers["200"] = {
-            "description": "the alerts",
-            "content": {"application/json": {"schema": {"type": "object", "properties": {"alerts": alerts}}}},
+            "description": f"the {plural}",
+            "content": {"application/json": {"schema": {"type": "object", "properties": {plural: rows}}}},
         }
         answers.update(_problems("422"))
-    if path.endswith("/{action}"):
+    if acts:
         answers.update(_problems("408", "409", "413", "422", "504"))
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ask"}}},
-        }
-        for parameter in operation["parameters"]:
-            if parameter["name"] == "action":
-                parameter["schema"] = {"type": "string", "enum": list(get_args(Action))}
-        operation["parameters"].append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "the same key does the same command only once",
-                "schema": {"type": "string", "maxLength": 128},
+        operation.setdefault("parameters", []).append(IDEMPOTENCY)
+    for body, names in BODIES.items():
+        if acts and path.endswith(body):
+            operation["requestBody"] = {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{names}"}}},
             }
-        )
+    if path == "/v1/silences" and acts:
+        answers["201"] = answers.pop("200")
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] in CHOICES:
+            parameter["schema"] = {"type": "string", "enum": list(CHOICES[parameter["name"]])}
 
 
 def _problems(*statuses: str) -> Schema:

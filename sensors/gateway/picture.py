@@ -1,4 +1,4 @@
-"""The gateway's view of the live picture in Redis: alerts out, answers out, sources in."""
+"""The gateway's view of the live picture in Redis: alerts and incidents out, answers out, sources in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config import contract
-from models.values import Alert, Answer, ServiceRequest, from_json, to_json
+from models.values import Alert, Answer, Incident, ServiceRequest, from_json, to_json
 from sensors.gateway.metrics import Tally
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ Source = dict[str, int]
 
 
 class Picture:
-    """Alerts, answers and sources of ``city`` in the store at ``url``."""
+    """Alerts, incidents, answers and sources of ``city`` in the store at ``url``."""
 
     def __init__(self, url: str, city: str) -> None:
         self._redis: Redis = Redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
@@ -40,6 +40,21 @@ class Picture:
         """The alert with this id, if it is in the picture; raises ``RedisError``."""
         data = await self._redis.hget(contract.alerts(self._city), number)
         return None if data is None else from_json(data, Alert)
+
+    async def incidents(self) -> list[Incident]:
+        """Every incident in the picture, the newest first; raises ``RedisError``."""
+        found = await self._redis.hvals(contract.incidents(self._city))
+        return sorted((from_json(data, Incident) for data in found), key=lambda one: (-one.opened, one.id))
+
+    async def incident(self, number: str) -> Incident | None:
+        """The incident with this id, if it is in the picture; raises ``RedisError``."""
+        data = await self._redis.hget(contract.incidents(self._city), number)
+        return None if data is None else from_json(data, Incident)
+
+    async def items(self, kind: str) -> list[bytes]:
+        """The room's items of a kind (silence, warning …) as JSON, by their ids; raises ``RedisError``."""
+        found = cast("dict[bytes, bytes]", await self._redis.hgetall(contract.room(self._city)))
+        return [data for name, data in sorted(found.items()) if name.startswith(f"{kind}/".encode())]
 
     async def answer(self, command: str, within_s: float) -> Answer | None:
         """What became of the command, waiting for it; ``None`` when nobody says so in time. Raises ``RedisError``."""
@@ -73,6 +88,28 @@ class Picture:
         """The service request with this id, if it is in the picture; raises ``RedisError``."""
         data = await self._redis.hget(contract.requests(self._city), number)
         return None if data is None else from_json(data, ServiceRequest)
+
+    async def item(self, key: str) -> bytes | None:
+        """One of the room's items by ``kind/id`` as JSON; raises ``RedisError``."""
+        found = await self._redis.hget(contract.room(self._city), key)
+        return None if found is None else bytes(found)
+
+    async def outcome(self, notification: str, within_s: float) -> str:
+        """What became of a notification, waiting for it: its outcome, "failed", or "waiting". Raises ``RedisError``."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while True:
+            said = await self._redis.get(contract.sent(self._city, notification))
+            if said is not None:
+                return bytes(said).decode()
+            if await self._redis.hexists(contract.failed(self._city), notification):
+                return "failed"
+            if asyncio.get_running_loop().time() >= deadline:
+                return "waiting"
+            await asyncio.sleep(POLL_S)
+
+    async def failed(self) -> list[bytes]:
+        """Every notification that was given up, as JSON; raises ``RedisError``."""
+        return [bytes(one) for one in await self._redis.hvals(contract.failed(self._city))]
 
     async def publish(self, tallies: Mapping[str, Tally]) -> None:
         """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""
