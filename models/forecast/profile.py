@@ -40,7 +40,7 @@ LARGEST = 1.0e15
 
 @compiled
 def _base(cells: Float32, row: int, slot: int, local_ms: int, slots: int) -> float:
-    """The usual value at a local time on the even scale: between two points of the day; lent while a point is unseen."""
+    """The usual value at a local time on the even scale, on the line between two points of the day."""
     at = (local_ms % DAY_MS) / HOUR_MS - 0.5
     first = int(np.floor(at))
     share = at - first
@@ -210,8 +210,8 @@ class ProfileForecaster:
 
     (the first autoregressive coefficient by moments, for each horizon by itself). Half the width of each band follows
     its own misses (quantile tracking; Gibbs and Candès, 2021), so that it covers what it says in the long run whatever
-    the noise. Departures are learned up to three bands, so that an incident does not become the usual day. Learning goes
-    in steps of 15 min, or of an hour for what is measured less often; horizons shorter than a step are NaN.
+    the noise. Departures are learned up to three bands, so that an incident does not become the usual day. Learning
+    goes in steps of 15 min, or of an hour for what is measured less often; horizons under a step are NaN.
 
     Parameters: ``counts`` and ``season`` as of the seasonal baseline; ``cadence_s`` between readings. A gap (NaN) is
     passed over; a reading that is not newer than the last one of its datastream, too.

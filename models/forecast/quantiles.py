@@ -1,0 +1,140 @@
+"""Trees that know what the profile misses: quantiles of a zone's next hour, learned from its past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from models.calendar import Calendar
+from models.forecast import trees
+from models.forecast.steps import FEATURES, Steps
+from models.forecast.trees import BadTrees, Trees
+from models.forecast.values import HORIZONS_MIN
+
+QUANTILES: Final = (0.05, 0.1, 0.5, 0.9, 0.95)
+MOST_ROWS: Final = 80_000  # more teach little and take long
+TREES: Final = 100
+RATE: Final = 0.1
+LEAVES, IN_A_LEAF = 31, 50
+LEAST_ROWS: Final = 1_000
+
+
+class TooLittle(ValueError):
+    """There is not enough to learn from; the message says how much there is."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Learned:
+    """One version of the trees: for each of QUANTILES, by how many deviations the profile's forecast will be off.
+
+    ``zones`` are those it was taught with, in the order of their numbers.
+    """
+
+    trees: tuple[Trees, ...]
+    zones: tuple[str, ...]
+    step_ms: int
+
+    def ahead(
+        self, steps: Steps, at: NDArray[np.int64], calendar: Calendar, zones: Sequence[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Quantiles in deviations from the profile's forecast at the rows ``at`` (k,) of ``steps``.
+
+        Middle (k, n, horizons), and the low and high edges (k, n, horizons, levels); NaN where the profile is.
+        """
+        k, n = len(at), steps.x.shape[1]
+        told = np.full((len(QUANTILES), k, n, len(HORIZONS_MIN)), np.nan)
+        for h in steps.horizons:
+            rows = table(steps, at, h, calendar, self._numbers(zones))
+            known = np.isfinite(rows[:, 0]) & np.isfinite(rows[:, 1])
+            for q, tree in enumerate(self.trees):
+                column = np.full(len(rows), np.nan)
+                column[known] = tree.predict(rows[known])
+                told[q, :, :, h] = column.reshape(k, n)
+        told = np.sort(told, axis=0)  # quantiles learned one by one may cross
+        low, high = np.stack([told[1], told[0]], -1), np.stack([told[3], told[4]], -1)
+        return told[2], low, high
+
+    def _numbers(self, zones: Sequence[str]) -> NDArray[np.float32]:
+        number = {zone: i for i, zone in enumerate(self.zones)}
+        return np.array([number.get(zone, np.nan) for zone in zones], np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """This version as plain arrays for ``np.savez``."""
+        arrays: dict[str, NDArray[Any]] = {
+            "zones": np.array(self.zones, np.str_),
+            "features": np.array(FEATURES, np.str_),
+            "step_ms": np.array([self.step_ms], np.int64),
+        }
+        for quantile, tree in zip(QUANTILES, self.trees, strict=True):
+            arrays |= {f"{quantile}/{name}": array for name, array in tree.arrays().items()}
+        return arrays
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Learned:
+    """The version in ``arrays``; raises ``BadTrees`` when it is none or was made for other features."""
+    if "features" not in arrays or tuple(arrays["features"].tolist()) != FEATURES:
+        raise BadTrees("these trees were taught with other features; train again")
+    grown = []
+    for quantile in QUANTILES:
+        prefix = f"{quantile}/"
+        grown.append(trees.load({k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}))
+        if grown[-1].features != len(FEATURES):
+            raise BadTrees(f"trees over {grown[-1].features} features, there are {len(FEATURES)}; train again")
+    return Learned(tuple(grown), tuple(arrays["zones"].tolist()), int(arrays["step_ms"][0]))
+
+
+def table(
+    steps: Steps, at: NDArray[np.int64], horizon: int, calendar: Calendar, zone: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The features at the rows ``at`` for one horizon (k · n, FEATURES)."""
+    middle = steps.ends(at) + (steps.lag(horizon) * steps.step_ms - steps.step_ms // 2)
+    local = calendar.local(middle)
+    return steps.features(at, horizon, calendar.day_kind(local), local, zone)
+
+
+def learn(steps: Steps, until: int, calendar: Calendar, zones: Sequence[str], rng: np.random.Generator) -> Learned:
+    """Teach trees with the steps before row ``until``: no outcome at or after it is looked at.
+
+    Raises ``TooLittle``. At most MOST_ROWS rows, drawn by ``rng``, are used.
+    """
+    number = np.arange(len(zones), dtype=np.float32)
+    rows, missed = [], []
+    for h in steps.horizons:
+        at = np.arange(0, until - steps.lag(h), dtype=np.int64)
+        y = steps.missed(at, h).ravel()
+        usable = np.flatnonzero(np.isfinite(y))
+        share = MOST_ROWS // len(steps.horizons)
+        if len(usable) > share:
+            usable = np.sort(rng.choice(usable, share, replace=False))
+        whole = np.unique(usable // len(zones))
+        here = table(steps, at[whole], h, calendar, number)
+        inside = np.searchsorted(whole, usable // len(zones)) * len(zones) + usable % len(zones)
+        rows.append(here[inside])
+        missed.append(y[usable])
+    x, y = np.concatenate(rows), np.concatenate(missed)
+    if len(y) < LEAST_ROWS:
+        raise TooLittle(f"{len(y)} forecasts with an outcome; at least {LEAST_ROWS} are needed to learn from")
+    return Learned(tuple(_grow(x, y, quantile) for quantile in QUANTILES), tuple(zones), steps.step_ms)
+
+
+def _grow(x: NDArray[np.float32], y: NDArray[np.float32], quantile: float) -> Trees:
+    model = HistGradientBoostingRegressor(
+        loss="quantile", quantile=quantile, max_iter=TREES, learning_rate=RATE, max_leaf_nodes=LEAVES,
+        min_samples_leaf=IN_A_LEAF, early_stopping=False, random_state=0,
+    )  # fmt: skip
+    return trees.grown(model.fit(x, y))
+
+
+def loss(
+    low: NDArray[np.float64], middle: NDArray[np.float64], high: NDArray[np.float64], x: NDArray[np.float64]
+) -> float:
+    """The mean quantile loss of forecasts ((…), edges (…, levels)) of the outcomes ``x``; what is NaN is left out."""
+    told = np.stack([low[..., 1], low[..., 0], middle, high[..., 0], high[..., 1]])
+    off = x[None] - told
+    q = np.array(QUANTILES).reshape((-1,) + (1,) * x.ndim)
+    return float(np.nanmean(np.maximum(q * off, (q - 1.0) * off)))
