@@ -55,6 +55,7 @@ class Role(StrEnum):
     all = "all"
     gateway = "gateway"
     mqtt = "mqtt"
+    poll = "poll"
     worker = "worker"
     wall = "wall"
     archive = "archive"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from config.settings import Settings
 
-Role = Literal["gateway", "mqtt", "worker", "wall", "archive", "notifier"]
+Role = Literal["gateway", "mqtt", "poll", "worker", "wall", "archive", "notifier"]
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +46,11 @@ def run(role: Role, settings: Settings) -> int:
 
         gateway(settings, site.city.timezone, services.load(site.city.folder))
         return 0
+    if role == "poll":
+        from config import city as cities
+        from sensors.poll import run_poll
+
+        return asyncio.run(run_poll(settings, cities.load(settings.city).folder))
     if role == "mqtt":
         from sensors.mqtt.door import run_mqtt
 

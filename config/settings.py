@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     mqtt: SecretStr | None = None  # mqtt://user:password@host:1883; None: no MQTT door
     mqtt_group: str = "citybrain"  # doors of one group share the load of a subscription
     mqtt_version: Literal["3.1.1", "5"] = "5"
+    poll_token: SecretStr | None = None  # with which `run poll` hands on what servers answer
     host: str = "127.0.0.1"
     gateway_port: int = 8060
     wall_port: int = 8050
@@ -37,6 +38,8 @@ class Settings(BaseSettings):
     linger_ms: int = 20
     certificate_header: str | None = None  # in which the proxy tells the SHA-256 of the client's certificate (mTLS)
     future_tolerance_s: int = 60
+    # what operators can deal with; holds until somebody turns the dial (POST /v1/budget)
+    alerts_per_hour: float = Field(default=6.0, ge=0, le=1000)
     # how often a shard's state is saved with its offset
     snapshot_s: float = 30.0
     archive_flush_s: float = 20.0

@@ -19,7 +19,7 @@ from tests.sensors.rig import NOW_MS, Served, points, reading
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     """A file of 3,000 readings of camera 1, one a line, longer than a piece."""
-    file = tmp_path / "readings.lines"
+    file = tmp_path / "readings.ndjson"
     rows = [json.dumps(reading(1, float(n), NOW_MS - 3_000 + n) | {"note": "x" * 100}) for n in range(3_000)]
     file.write_text("\n".join(rows) + "\n")
     return file
