@@ -10,8 +10,8 @@ import msgspec
 
 from sensors.codecs.base import Codec
 from sensors.codecs.readings_codec import JSON
-from sensors.codecs.table import NDJSON
 from sensors.codecs.register import of_media
+from sensors.codecs.table import NDJSON
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies, Gone, Receive, discard
 from sensors.gateway.reception import Receipt, Reception
