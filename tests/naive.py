@@ -331,12 +331,12 @@ class Stuck:
         longest_s, most = d.factor * self.noughts_s + d.margin_s, d.factor * self.others + d.least
         if value == self.value:
             self.run.append(time_ms)
-            if value == 0.0:
+            if value == 0.0 or d.timed:
                 share = min(self.lasted() / longest_s, len(self.run) / d.least)
             else:
                 share = min(self.lasted() / d.margin_s, len(self.run) / most)
             return (min(4.0 * share**2, 30.0), math.nan, math.nan, math.nan)
-        if self.value == 0.0:
+        if self.value == 0.0 or d.timed:
             self.noughts_s = kept(max(self.noughts_s, min(self.lasted(), longest_s)))
         else:
             self.others = kept(max(self.others, min(len(self.run), most)))
@@ -374,3 +374,53 @@ class Silent:
             self.pace = kept(self.pace + (pause - self.pace) / min(self.pauses, 10))
         self.last = time_ms if self.last is None else max(self.last, time_ms)
         return (score, math.nan, math.nan, math.nan)
+
+
+Found = tuple[list[int], int, float]
+"""(places, duration, log-likelihood ratio)."""
+
+
+def best_zones(
+    points: list[list[float]],
+    sizes: list[int],
+    neighbours: int,
+    cells: list[list[list[list[float]]]],
+    totals: list[float],
+    most: int,
+) -> list[Found]:
+    """Twin of ``models.scan.search.best``: every circle around every place, drawn and added up one by one."""
+    zones: list[Found] = []
+    for centre, size in zip(points, sizes, strict=True):
+        far = [math.dist(centre, point) for point in points]
+        order = sorted(range(len(points)), key=lambda place, far=far: (far[place], place))  # type: ignore[misc]  # bound
+        for end in range(min(size, neighbours)):
+            after = far[order[end + 1]] if end + 1 < len(order) else math.inf
+            if after <= far[order[end]] * (1.0 + 1e-9):
+                continue
+            zones += [
+                (order[: end + 1], duration, _ratio(order[: end + 1], duration, cells, totals))
+                for duration in range(len(cells[0][0][0]))
+            ]
+    zones.sort(key=lambda zone: -zone[2])
+    found: list[Found] = []
+    for zone in zones:
+        if zone[2] > 0.0 and len(found) < most and not any(set(zone[0]) & set(other[0]) for other in found):
+            found.append(zone)
+    return found
+
+
+def _ratio(places: list[int], duration: int, cells: list[list[list[list[float]]]], totals: list[float]) -> float:
+    """Kulldorff's ratio given the total, or the expectation-based one where it is infinite; streams added up."""
+    ratio = 0.0
+    for stream, total in enumerate(totals):
+        cases = sum(cells[place][stream][0][duration] for place in places)
+        expected = sum(cells[place][stream][1][duration] for place in places)
+        if cases <= expected:
+            continue
+        if math.isinf(total):
+            ratio += cases * math.log(cases / expected) + expected - cases
+        else:
+            rest = total - cases
+            ratio += cases * math.log(cases / expected)
+            ratio += rest * math.log(rest / (total - expected)) if rest > 0 else 0.0
+    return ratio

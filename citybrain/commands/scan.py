@@ -41,8 +41,9 @@ MODELS, DISTANCES = ("poisson", "space-time"), ("euclid", "great-circle")
 NEIGHBOURS = 50  # of a circle in space and time, unless told
 CELLS = 50_000_000  # place-periods that are held at once
 REACH = 20_000_000  # neighbours that are held at once
-LARGE = 5_000_000  # zones of one scan from which on 99 replicates are drawn unless told, not 999
-USUAL, FEW = 999, 99
+DRAWS = ((20_000, 9_999), (5_000_000, 999))  # up to so many zones, so many replicates unless told
+FEW = 99  # replicates of larger scans
+WIDTH = 140  # of the tables where no terminal says how wide it is
 FEWEST = 9  # replicates
 LIKELY = 0.05  # the p-value that is shown as significant
 
@@ -172,10 +173,7 @@ class _Work:
         spread = None if k is None else np.full(len(self.cases.streams), k)
         base = baseline(kind, self.places, self.cases, counts, days, spread, self.options.baseline_per)
         if not base.scannable[-days:].all():
-            gap = periods.name(first + int(np.flatnonzero(~base.scannable[-days:])[0]) + counts.periods - days)
-            raise ScanError(
-                f"some place has no {'population' if kind == 'trend' else 'baseline'} in {gap}; add the rows"
-            )
+            raise ScanError(base.gap)
         weight = self.places.population if self.places.population is not None else self.places.baseline
         weight = counts.table.sum(axis=(1, 2)) + 0.5 if weight is None else weight
         share = self.options.max_population or (1.0 if kind in ("given", "trend") else 0.5)
@@ -240,14 +238,17 @@ class _Work:
         self.circles = made.held(weight, share)
         if count < min(neighbours, places) and (self.circles.size == count).any():
             self.notes.append(f"circles hold at most {count} of {places} places; more do not fit in memory")
-        alone = int((self.circles.size == 0).sum())
-        if alone:
-            self.notes.append(f"{alone} places hold more than {share:g} of the population each: no circle around them")
+        ends = made.closed & (np.arange(count) < self.circles.size[:, None])
+        if not ends.any():
+            self.notes.append(f"nothing to scan: every circle holds more than {share:g} of the population")
+        elif alone := int((self.circles.size == 0).sum()):
+            who = "1 place holds" if alone == 1 else f"{alone} places hold"
+            self.notes.append(f"{who} more than {share:g} of the population: no circle around it")
 
     def _judged(self, told: Scan, step: Any) -> Scan:
         """The scan with p-values by replicates."""
         zones = int(self.circles.size.sum()) * len(told.durations) * len(told.found)
-        count = self.options.replicates or (FEW if zones > LARGE else USUAL)
+        count = self.options.replicates or next((draws for most, draws in DRAWS if zones <= most), FEW)
         threads = len(os.sched_getaffinity(0))
         rng = np.random.default_rng(self.options.seed)
         drawn = replicates(self.circles, told.expected, told.durations, count, rng, threads)
@@ -319,7 +320,7 @@ def _result(told: Scan, names: _Names, options: Options) -> dict[str, Any]:
 
 def _show(told: Scan, names: _Names) -> None:
     """The clusters as tables on standard output."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     titles = ["Clusters", *(f"Clusters of {stream} alone" for stream in names.cases.streams)]
     for title, clusters in zip(titles, told.found, strict=False):
         if not clusters:

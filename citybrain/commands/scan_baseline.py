@@ -35,13 +35,14 @@ class Counts:
 @dataclass(frozen=True, eq=False)
 class Baseline:
     """How the expected cases come about: by what ``kind``, from how many past periods on (``ready``), said in ``why``;
-    ``scannable`` (periods,) whether a window may reach to this period."""
+    ``scannable`` (periods,) whether the period may be in a window; ``gap`` what is missing in the last that may not."""
 
     kind: str
     expect: Expectation
     ready: int
     why: str
     scannable: NDArray[np.bool_]
+    gap: str = ""
 
 
 def choose(wanted: str, places: Places, cases: Cases, periods: int, days: int | None) -> str:
@@ -127,7 +128,7 @@ def _given(places: Places, cases: Cases, counts: Counts, k: Float64 | None, per:
         spread = k if k is not None else dispersion(past)
         return given(table[:, :, last - window.shape[2] : last], spread)
 
-    return Baseline("given", told, 0, why, np.asarray(np.isfinite(table).all(axis=(0, 1))))
+    return Baseline("given", told, 0, why, *_gaps(table, places, cases, counts, "baseline"))
 
 
 def _of_file(total: float, counts: Counts) -> bool:
@@ -155,8 +156,19 @@ def _trend(places: Places, cases: Cases, counts: Counts, k: Float64 | None) -> B
             raise ScanError(f"--baseline trend: {error}") from error
         return given(np.stack(mean, axis=1), k if k is not None else dispersion(past))
 
-    scannable = np.asarray(np.isfinite(people).all(axis=0))
-    return Baseline("trend", fitted, LEAST, "Poisson regression on the population before", scannable)
+    why = "Poisson regression on the population before"
+    return Baseline("trend", fitted, LEAST, why, *_gaps(people[:, None], places, cases, counts, "population"))
+
+
+def _gaps(table: Float64, places: Places, cases: Cases, counts: Counts, what: str) -> tuple[NDArray[np.bool_], str]:
+    """(periods,) where every cell of the table (places, streams, periods) is known, and words for one that is not."""
+    unknown = np.asarray(np.isnan(table).any(axis=1))
+    if not unknown.any():
+        return np.ones(counts.periods, np.bool_), ""
+    period = int(np.flatnonzero(unknown.any(axis=0))[-1])
+    names = few([places.ids[place] for place in np.flatnonzero(unknown[:, period]).tolist()])
+    gap = f"no {what} in {_period(cases, counts.first + period)} for {names}; add a row with it, and the count 0"
+    return np.asarray(~unknown.any(axis=0)), gap
 
 
 def _cells(cases: Cases, counts: Counts, numbers: Float64, places: Places, what: str, whole: bool = True) -> Float64:

@@ -130,7 +130,7 @@ def read_cases(file: Path, places: Places, period: str | None, dated: bool) -> C
     streams: dict[str, int] = {}
     with _table(file) as (header, rows):
         has_date = dated or "date" in header
-        at = _columns(file, header, ("place", "count", "date") if has_date else ("place", "count"))
+        at = _columns(file, header, ("place", "count", "date")[: 3 if has_date else 2])
         category, text = (header.index(name) if name in header else None for name in ("category", "text"))
         extra = {name: header.index(name) for name in ("baseline", "population") if name in header}
         read.weights = {name: [] for name in extra}
@@ -222,7 +222,7 @@ def _columns(file: Path, header: list[str], wanted: Sequence[str]) -> list[int]:
     for name in wanted:
         if header.count(name) != 1:
             fault = "no column" if name not in header else f"{header.count(name)} columns"
-            raise ScanError(f"{file} has {fault} {name!r}, but {header}; it needs {','.join(wanted)}")
+            raise ScanError(f"{file} has {fault} {name!r}, but {','.join(header)}; it needs {' and '.join(wanted)}")
     return [header.index(name) for name in wanted]
 
 
