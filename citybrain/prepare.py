@@ -19,13 +19,14 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from config import city as cities
-from config import contract, pack, register
+from config import contract, pack, places, register
 from config.city import City
 from config.contract import Topic
 from config.settings import Settings
 from config.site import Site
 from models.batch import Batch
 from sensors.simulate import chengdu as simulator
+from sensors.simulate.sites import sites
 from streams import snapshots
 
 log = logging.getLogger(__name__)
@@ -49,25 +50,42 @@ def alone(settings: Settings) -> Iterator[None]:
 
 
 def make_register(settings: Settings) -> None:
-    """Make the city's register from its pack's assets, or from its simulator's, or append what is new in them."""
+    """Make what the city is registered with: its datastreams, and the places that warnings reach.
+
+    The register comes from the pack's assets, or from its simulator's; what is new in them is appended.
+    """
     city = cities.load(settings.city)  # first, so that an unknown city leaves no folder
     with alone(settings):
-        watched = [one for loaded in pack.load_all() for one in loaded.watched]
-        assets = _assets(city)
-        if settings.register.exists():
-            held = register.load(settings.register)
-            made, rejects = register.extend(register.rezone(held, city), city, assets, watched)
-            if made.frame.equals(held.frame):
-                return
-            log.info("register: %d datastreams appended, zones placed anew", len(made) - len(held))
-        else:
-            made, rejects = register.build(city, assets, watched)
-            log.info("register: %d datastreams in %d shards", len(made), made.shards)
-        for reject in rejects[:10]:
-            log.info("register: %s", reject)
-        if len(rejects) > 10:
-            log.info("register: and %d more were left out", len(rejects) - 10)
-        register.save(made, settings.register)
+        _register(settings, city)
+        _places(settings, city)
+
+
+def _register(settings: Settings, city: City) -> None:
+    watched = [one for loaded in pack.load_all() for one in loaded.watched]
+    assets = _assets(city)
+    if settings.register.exists():
+        held = register.load(settings.register)
+        made, rejects = register.extend(register.rezone(held, city), city, assets, watched)
+        if made.frame.equals(held.frame):
+            return
+        log.info("register: %d datastreams appended, zones placed anew", len(made) - len(held))
+    else:
+        made, rejects = register.build(city, assets, watched)
+        log.info("register: %d datastreams in %d shards", len(made), made.shards)
+    for reject in rejects[:10]:
+        log.info("register: %s", reject)
+    if len(rejects) > 10:
+        log.info("register: and %d more were left out", len(rejects) - 10)
+    register.save(made, settings.register)
+
+
+def _places(settings: Settings, city: City) -> None:
+    """The places of a city that simulates them; a city of one's own names its file."""
+    path = settings.home / places.FILE
+    if city.place_file is None and is_simulated(city) and not path.exists():
+        part = path.with_suffix(".part")
+        sites(city).write_csv(part)
+        part.replace(path)
 
 
 def _assets(city: City) -> pl.DataFrame:
@@ -144,8 +162,9 @@ def warm_up(site: Site, progress: Progress) -> None:
             city.step(partial)
         progress("teaching the zones their last minutes", done * 5 / RECENT_S / len(engines))
     for folder, engine in zip(folders, engines, strict=True):
-        engine.counts[:] = 0
+        engine.graduate()
         snapshots.write(folder, 0, engine.snapshot())
+    city.graduate()
     snapshots.write(site.settings.state / "city", 0, city.snapshot())
 
 

@@ -92,6 +92,8 @@ class City:
     repairs: tuple[Repair, ...]  # what was wrong with zones as given; for `citybrain doctor`
     asset_file: Path | None = None
     asset_crs: Crs = "wgs84"
+    place_file: Path | None = None  # registered places that warnings reach (config/places.py)
+    place_crs: Crs = "wgs84"
     plans: tuple[Declared, ...] = ()  # response plans of its own; they come before the packs' (config/plans.py)
 
     @cached_property
@@ -166,6 +168,8 @@ def read(folder: Path) -> City:
         repairs=repairs,
         asset_file=folder / declared.assets.file if declared.assets else None,
         asset_crs=declared.assets.crs if declared.assets else "wgs84",
+        place_file=folder / declared.places.file if declared.places else None,
+        place_crs=declared.places.crs if declared.places else "wgs84",
         plans=_plans(folder, declared.plans, [zone.id for zone in found]),
     )
 
@@ -237,6 +241,7 @@ class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calendar: str | None = None
     depots: _File | None = None
     assets: _File | None = None
+    places: _File | None = None
     plans: list[_Plan] = []
 
 

@@ -292,8 +292,8 @@ def _kept(grid: Grid, levels: Mapping[str, int]) -> None:
             if lost and 0 < lesser < level:
                 where = grid.at(row.number, "measures")
                 raise JdmError(
-                    f"{where}: {lost[0]!r} is ordered in row {other.number} at level {lesser}, and a graver stage would "
-                    "take it back; add it here"
+                    f"{where}: {lost[0]!r} is ordered in row {other.number} at level {lesser}, and a graver stage "
+                    "would take it back; add it here"
                 )
 
 

@@ -10,9 +10,10 @@ import polars as pl
 import shapely
 from scipy.spatial import cKDTree
 
-from config import notifications, roster
+from config import notifications, places, roster, units
 from config.city import City
 from config.duty_files import own_or_common
+from config.plans import Plans
 from config.register import Register
 from config.site import Site
 from models.grouping import METRES_A_DEGREE, Ground
@@ -24,7 +25,10 @@ REMEMBERED = 20_000  # places whose zones are remembered
 
 
 def setup(site: Site) -> Setup:
-    """What the room of ``site`` works by; raises ``DutyError`` when its roster or its routes are wrong."""
+    """What the room of ``site`` works by; raises ``DutyError`` or ``CityError`` when roster, routes or places are off.
+
+    A response plan that is refused stops nothing: it is told when the plans are read again.
+    """
     folder = site.city.folder
     ways = notifications.load(folder) if own_or_common(folder, notifications.FILE).exists() else {}
     has_roster = own_or_common(folder, roster.FILE).exists()
@@ -36,6 +40,9 @@ def setup(site: Site) -> Setup:
         roster=roster.load(folder, frozenset(ways)) if has_roster else None,
         routes=tuple(way.route for way in ways.values()),
         calendar=site.city.calendar,
+        units=units.of_city(site.city),
+        tables=Plans.of_city(site.city, site.packs, site.settings.state / "plans"),
+        sites=places.load(site.city, site.settings.home),
     )
 
 

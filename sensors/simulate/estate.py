@@ -37,6 +37,8 @@ _LABELS: Final = {
     "rain": ("rain gauge", "雨量站"),
     "air": ("air station", "空气站"),
     "wind": ("wind mast", "测风杆"),
+    "construction-site": ("construction site", "工地"),
+    "school": ("school", "学校"),
 }
 
 
@@ -48,10 +50,10 @@ def assets(places: Places, seed: int) -> pl.DataFrame:
     """All assets: asset, kind, name_en, name_zh, lon, lat (WGS-84), one row each, in a fixed order."""
     hubs = places.hubs
     parts = [_at_hubs(seed, "camera", hubs, [hub.cameras for hub in hubs])]
-    parts.append(_in_districts(seed, "camera", CAMERAS - parts[0].height, places, _CROSSING))
+    parts.append(in_districts(seed, "camera", CAMERAS - parts[0].height, places, _CROSSING))
     parts.append(_at_hubs(seed, "gate", hubs, apportioned([hub.gates for hub in hubs], GATES)))
     for kind, count in (("gauge", GAUGES), ("rain", RAIN), ("air", AIR), ("wind", WIND)):
-        parts.append(_in_districts(seed, kind, count, places, 1))
+        parts.append(in_districts(seed, kind, count, places, 1))
     number = pl.int_range(1, pl.len() + 1).over("kind").cast(pl.String)
     camera = pl.col("kind") == "camera"
     asset = pl.col("kind").replace("camera", "cam") + "-" + number.str.zfill(pl.when(camera).then(6).otherwise(4))
@@ -80,8 +82,8 @@ def _in_venue(seed: int, stream: str, hub: Hub, count: int) -> tuple[Floats, Flo
     return _scattered(seed, stream, (hub.lon, hub.lat), 0.6 * spread, hub.zone.polygon)
 
 
-def _in_districts(seed: int, kind: str, count: int, places: Places, crossing: int) -> pl.DataFrame:
-    """``count`` assets shared out by residents, ``crossing`` of them at each site."""
+def in_districts(seed: int, kind: str, count: int, places: Places, crossing: int) -> pl.DataFrame:
+    """``count`` assets shared out by residents, ``crossing`` of them at each site: kind, name_en, name_zh, lon, lat."""
     zones = [places.districts[town.district] for town in places.towns]
     counts = apportioned([town.residents for town in places.towns], count)
     placed = [
