@@ -92,7 +92,7 @@ class Picture:
     async def item(self, key: str) -> bytes | None:
         """One of the room's items by ``kind/id`` as JSON; raises ``RedisError``."""
         found = await self._redis.hget(contract.room(self._city), key)
-        return None if found is None else bytes(found)
+        return cast("bytes | None", found)
 
     async def outcome(self, notification: str, within_s: float) -> str:
         """What became of a notification, waiting for it: its outcome, "failed", or "waiting". Raises ``RedisError``."""
@@ -100,7 +100,7 @@ class Picture:
         while True:
             said = await self._redis.get(contract.sent(self._city, notification))
             if said is not None:
-                return bytes(said).decode()
+                return cast("bytes", said).decode()
             if await self._redis.hexists(contract.failed(self._city), notification):
                 return "failed"
             if asyncio.get_running_loop().time() >= deadline:
@@ -109,7 +109,7 @@ class Picture:
 
     async def failed(self) -> list[bytes]:
         """Every notification that was given up, as JSON; raises ``RedisError``."""
-        return [bytes(one) for one in await self._redis.hvals(contract.failed(self._city))]
+        return cast("list[bytes]", await self._redis.hvals(contract.failed(self._city)))
 
     async def publish(self, tallies: Mapping[str, Tally]) -> None:
         """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""
