@@ -114,6 +114,11 @@ def flood(city: str) -> str:
     return f"citybrain:{city}:flood"
 
 
+def watch(city: str) -> str:
+    """String: models.trust.Watch as JSON, each tick: the watch list, the line, the dial, the faults of sensors."""
+    return f"citybrain:{city}:watch"
+
+
 def failed(city: str) -> str:
     """Hash: notification id → JSON {notification, attempts, error, at}; what no route took. Send again or drop it."""
     return f"citybrain:{city}:failed"
@@ -170,6 +175,7 @@ def changes(city: str) -> str:
         accepted = when the oldest reading in them was accepted, time = newest phenomenon time
     {"what": "zones", "tick": ms} · {"what": "alert", "id": …, "state": …} · {"what": "answer", "command": …}
     {"what": "incident", "id": …, "state": …} · {"what": "units", "ids": […]} · {"what": "room", "key": …}
+    {"what": "watch"}  the watch list, the line or the dial moved
     {"what": "all"}  the whole picture was written again: read everything
     """
     return f"citybrain:{city}:changes"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -16,6 +17,7 @@ from models.calendar import Calendar
 from models.city import CityEngine
 from models.detectors import Detector
 from models.engine import Engine
+from models.keeper import PER_HOUR, Keeper
 from models.layout import Group, Place, Series, ShardLayout
 from models.rules import Rule
 from models.values import Text
@@ -33,6 +35,7 @@ class Layouts:
     zone_detectors: dict[str, Detector]
     calendar: Calendar
     tick_ms: int
+    directory: Directory
 
     def silent(self) -> Layouts:
         """The same without rules: engines that learn and tell nothing."""
@@ -42,8 +45,8 @@ class Layouts:
         """A new engine for one shard, nothing seen."""
         return Engine(self.shards[shard], self.rules, self.calendar)
 
-    def city_engine(self) -> CityEngine:
-        """A new engine for the city, nothing seen."""
+    def city_engine(self, per_hour: float = PER_HOUR) -> CityEngine:
+        """A new engine for the city, nothing seen; ``per_hour`` is the alert budget until somebody turns its dial."""
         return CityEngine(
             self.series,
             self.rules,
@@ -52,6 +55,7 @@ class Layouts:
             len(self.shards),
             self.tick_ms,
             GRACE_TICKS * self.tick_ms,
+            Keeper(self.directory, self.tick_ms, per_hour),
         )
 
 
@@ -85,15 +89,47 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
                 places=_Places(places[members]),
                 tick_ms=city.tick_ms,
                 lateness_ms=city.lateness_ms,
+                lon=frame["lon"].to_numpy()[members],
+                lat=frame["lat"].to_numpy()[members],
             )
         )
     rules = tuple(rule for pack in packs for rule in pack.rules)
-    return Layouts(tuple(shards), series, rules, zone_detectors, city.calendar, city.tick_ms)
+    directory = Directory(city, register)
+    return Layouts(tuple(shards), series, rules, zone_detectors, city.calendar, city.tick_ms, directory)
 
 
 def _groups(packs: Sequence[Pack]) -> tuple[tuple[Group, ...], dict[tuple[str, str], int]]:
-    groups = [Group(w.pack, w.property, w.unit, w.detector) for pack in packs for w in pack.watched]
+    groups = [Group(w.pack, w.property, w.unit, w.detector, w.checks) for pack in packs for w in pack.watched]
     return tuple(groups), {(g.pack, g.property): i for i, g in enumerate(groups)}
+
+
+class Directory:
+    """Where every datastream of the register is, what it observes, and which zones hold it (models/faults.py)."""
+
+    def __init__(self, city: City, register: Register) -> None:
+        self._city = city
+        self._frame = register.frame
+        self._places = _Places(register.frame.select("asset", "name_en", "name_zh", "lon", "lat", "district"))
+
+    def place(self, datastream: int) -> Place:
+        """The place of its asset."""
+        return self._places[datastream]
+
+    def watched(self, datastream: int) -> tuple[str, str, str]:
+        """The pack that watches it, its property and its unit."""
+        row = self._frame.row(datastream, named=True)
+        return str(row["pack"]), str(row["property"]), str(row["unit"])
+
+    def smallest(self, datastreams: Collection[int], share: float) -> Place | None:
+        """The smallest zone that holds at least ``share`` of them; None where none does."""
+        held = Counter(zone for row in self._frame["zones"].gather(list(datastreams)) for zone in row)
+        zones = self._city.zones
+        enough = [number for number, count in held.items() if count >= share * len(datastreams)]
+        if not enough:
+            return None
+        zone = zones[min(enough, key=lambda number: zones[number].area_m2)]
+        district = zone.id if zone.kind == "district" else zone.district
+        return Place(zone.id, zone.name, zone.lon, zone.lat, district)
 
 
 class _Places(Sequence[Place]):

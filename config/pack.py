@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 
+from config import alarm_keys
+from config.alarm_keys import AlarmKeyError, GroupKey, InhibitKey
 from config.plan_shape import Declared
+from config.quality import QualityKey
+from config.quality import declared as declared_checks
+from models.alarm import Demands
 from models.detections import HEADLINE_WORDS, headline
 from models.detectors import BadParameter, Detector, get
+from models.grouping import Grouping
+from models.pipeline import Inhibition
 from models.rules import Rule, RuleError
+from models.soundness import Checks
 from models.values import Kind, Severity, Text
 
 FOLDER = Path(__file__).parent / "packs"
@@ -58,6 +66,7 @@ class _Datastreams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cadence: Duration
     detector: str
     parameters: dict[str, Any] = {}
+    quality: QualityKey | bool = True
 
 
 class _Zones(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -79,6 +88,11 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"fo
     watch: float = 0.0
     kind: Kind = "event"
     labels: dict[str, str] = {}
+    deadband: float | None = None
+    latch: bool = False
+    confirm: bool = False
+    realarm: Duration = "0s"
+    budget: bool | None = None  # does the alert budget judge it? left out: where it looks at single scores
 
 
 class PlanKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -99,6 +113,8 @@ class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rules: list[_Rule]
     zones: list[_Zones] = []
     plan: PlanKey | None = None
+    group: GroupKey = GroupKey()
+    inhibit: list[InhibitKey] = []
     status: Literal["live", "trial", "draft"] = "draft"
 
 
@@ -114,6 +130,7 @@ class Watched:
     high: float
     cadence_s: float
     detector: Detector
+    checks: Checks | None = None  # the faults of sensors that are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +146,9 @@ class Pack:
     zones: dict[str, Detector]  # what judges the zone sums of each property
     rules: tuple[Rule, ...]
     plan: Declared | None = None  # the response plan, checked against the city where it is used (config/plans.py)
+    grouping: Grouping = Grouping()  # noqa: RUF009  # a value
+    inhibitions: tuple[Inhibition, ...] = ()
+    demands: tuple[tuple[str, Demands], ...] = ()  # of the rules that demand more than an acknowledgement
 
 
 def load(folder: Path) -> Pack:
@@ -152,8 +172,42 @@ def load(folder: Path) -> Pack:
     rules = tuple(_rule(declared, i, known, set(zones), where) for i in range(len(declared.rules)))
     plan = _plan(declared, folder)
     return Pack(
-        declared.pack, declared.title, declared.owner, declared.domain, declared.status, watched, zones, rules, plan
+        name=declared.pack,
+        title=declared.title,
+        owner=declared.owner,
+        domain=declared.domain,
+        status=declared.status,
+        watched=watched,
+        zones=zones,
+        rules=rules,
+        plan=plan,
+        grouping=_grouping(declared, where),
+        inhibitions=_inhibitions(declared, where),
+        demands=_demands(declared),
     )
+
+
+def _grouping(declared: _Pack, where: str) -> Grouping:
+    try:
+        return alarm_keys.grouping(declared.group, milliseconds(declared.group.window))
+    except ValueError as error:
+        raise PackError(f"{where}: group.window: {error}") from error
+
+
+def _inhibitions(declared: _Pack, where: str) -> tuple[Inhibition, ...]:
+    try:
+        return tuple(
+            alarm_keys.inhibition(key, declared.pack, f"{where}: inhibit[{number}]")
+            for number, key in enumerate(declared.inhibit)
+        )
+    except AlarmKeyError as error:
+        raise PackError(str(error)) from error
+
+
+def _demands(declared: _Pack) -> tuple[tuple[str, Demands], ...]:
+    """What each rule demands of its alerts, for those that demand anything."""
+    demands = {rule.alert: Demands(rule.latch, rule.confirm, milliseconds(rule.realarm)) for rule in declared.rules}
+    return tuple((name, one) for name, one in demands.items() if one != Demands())
 
 
 def _plan(declared: _Pack, folder: Path) -> Declared | None:
@@ -190,7 +244,19 @@ def load_all(folder: Path = FOLDER) -> tuple[Pack, ...]:
                 )
         for name in pack.zones:
             _own(owner, ("", name), pack.name, f"{at}: zones: {name} is summed")
+    _check_alarms(packs)
     return tuple(packs)
+
+
+def _check_alarms(packs: list[Pack]) -> None:
+    """What the packs say of each other's alerts must be there."""
+    rules = {pack.name: {rule.name for rule in pack.rules} for pack in packs}
+    try:
+        alarm_keys.check_names(
+            rules, {pack.name: pack.grouping for pack in packs}, {pack.name: pack.inhibitions for pack in packs}
+        )
+    except AlarmKeyError as error:
+        raise PackError(str(error)) from error
 
 
 def _read(folder: Path) -> Any:
@@ -258,16 +324,26 @@ def _watched(declared: _Pack, number: int, where: str) -> Watched:
         )
     if not low < high:
         raise PackError(f"{at}.range: {low:g} is not below {high:g}; write [low, high]")
+    detector = _detector(stream.detector, stream.parameters, at)
+    try:
+        found = declared_checks(stream.quality, round(cadence_s * 1_000), bool(getattr(detector, "counts", False)))
+    except (BadParameter, TypeError) as error:
+        raise PackError(f"{at}.quality: {error}") from error
     return Watched(
-        declared.pack,
-        stream.property,
-        tuple(stream.kinds),
-        stream.unit,
-        low,
-        high,
-        cadence_s,
-        _detector(stream.detector, stream.parameters, at),
+        declared.pack, stream.property, tuple(stream.kinds), stream.unit, low, high, cadence_s, detector, found
     )
+
+
+def _clear(rule: _Rule, at: str) -> str:
+    """The expression that ends the alert: as written, by the deadband, or that ``expr`` does not hold."""
+    if rule.deadband is None:
+        return rule.clear or f"NOT ({rule.expr})"
+    if rule.clear:
+        raise PackError(f"{at}: clear and deadband say the same thing; keep one")
+    try:
+        return alarm_keys.clear_of(rule.expr, rule.deadband)
+    except AlarmKeyError as error:
+        raise PackError(f"{at}.{error}") from error
 
 
 def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where: str) -> Rule:
@@ -283,7 +359,7 @@ def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where:
             reads=rule.reads,
             property=rule.property,
             expr=rule.expr,
-            clear=rule.clear or f"NOT ({rule.expr})",
+            clear=_clear(rule, at),
             severity=rule.severity,
             headline=rule.headline,
             for_ms=milliseconds(rule.for_),
@@ -292,6 +368,8 @@ def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where:
             kind=rule.kind,
             labels=rule.labels,
         )
+        single = rule.reads == "datastreams" and rule.kind == "event"
+        made = replace(made, budgeted=single and (made.is_scored() if rule.budget is None else rule.budget))
     except RuleError as error:
         raise PackError(f"{at}.{error}") from error
     try:

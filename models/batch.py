@@ -34,7 +34,8 @@ class Batch:
     ``datastream`` is the register's stable integer, ``time`` the phenomenon time in milliseconds since
     1970-01-01 UTC, ``value`` in the datastream's registered unit (NaN is a gap), ``flags`` a bit set
     (bit 0: exercise). ``source`` names the gateway, ``accepted`` is the result time in the same clock:
-    the moment the gateway took the oldest reading of the batch.
+    the moment the gateway took the oldest reading of the batch. A batch put together from several has in ``parts``
+    the gateway and the length of each.
     """
 
     datastream: Int32
@@ -43,6 +44,12 @@ class Batch:
     flags: Uint8
     source: str = ""
     accepted: int = 0
+    parts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def origins(self) -> tuple[tuple[str, int], ...]:
+        """The gateways in order, each with how many of the readings came through it."""
+        return self.parts or ((self.source, len(self)),)
 
     def __len__(self) -> int:
         return len(self.datastream)
@@ -123,7 +130,7 @@ def decode(data: bytes) -> Batch:
 
 
 def concat(batches: list[Batch]) -> Batch:
-    """The batches one after the other; source and accepted are those of the first."""
+    """The batches one after the other, with the gateway of each; source is that of the first."""
     if len(batches) == 1:
         return batches[0]
     return Batch(
@@ -133,4 +140,5 @@ def concat(batches: list[Batch]) -> Batch:
         np.concatenate([b.flags for b in batches]),
         batches[0].source,
         min(b.accepted for b in batches),
+        tuple(origin for b in batches for origin in b.origins),
     )

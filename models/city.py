@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,24 +18,30 @@ from numpy.typing import NDArray
 from models.batch import Malformed
 from models.calendar import Calendar
 from models.detections import from_change
-from models.detectors import Detector
+from models.detectors import SEASONS, Detector
+from models.keeper import Keeper
 from models.layout import Series
-from models.partials import FIELDS, Partial
+from models.notes import Notes
+from models.partials import FIELDS, Partial, Turn
 from models.rules import Conditions, Rule
-from models.values import Detection
+from models.trust import Watch
+from models.values import Detection, Why
 
+WIDE = ("city", "district", "functional")  # zones in which much else may happen at the same time
 _NEVER = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One closed tick: ``start`` ms, the ``frame`` with a row a series (columns of rules.ZONE_COLUMNS and ``series``,
-    in series order, only series with readings), when its readings were accepted, and what fired or ended in it."""
+    in series order, only series with readings), when its readings were accepted, what fired or ended in it, and the
+    ``watch`` list after it."""
 
     start: int
     accepted: int
     frame: pl.DataFrame
     detections: tuple[Detection, ...]
+    watch: Watch | None = None
 
 
 class CityEngine:
@@ -49,8 +56,9 @@ class CityEngine:
         shards: int,
         tick_ms: int,
         grace_ms: int,
+        keeper: Keeper | None = None,
     ) -> None:
-        """``detectors`` judges the zones of each property."""
+        """``detectors`` judges the zones of each property, ``keeper`` what the shards note; None: nobody does."""
         self.series = tuple(series)
         self.calendar = calendar
         self.shards = shards
@@ -69,6 +77,19 @@ class CityEngine:
         self._closed = _NEVER  # the newest closed tick
         self._newest = _NEVER
         self.late = 0
+        self.keeper = keeper
+        self._notes: list[tuple[int, int, Notes]] = []  # tick, shard and note of those that no tick has told yet
+
+    def turn(self, turn: Turn) -> None:
+        """Somebody turned the dial of the alert budget."""
+        if self.keeper is not None:
+            self.keeper.turn(turn)
+
+    def graduate(self) -> None:
+        """What was learned so far is history: gateways, faults and claims are those of the readings to come."""
+        self._notes = []
+        if self.keeper is not None:
+            self.keeper.forget()
 
     def step(self, partial: Partial) -> list[Tick]:
         """Take one partial; the ticks that it closes, in order. Raises ``Malformed`` when it is of another city."""
@@ -77,6 +98,8 @@ class CityEngine:
                 f"a partial of shard {partial.shard} with {len(partial.count)} series; the city has {self.shards} "
                 f"shards and {len(self.series)} series"
             )
+        if partial.notes is not None and (partial.tick, partial.shard) not in {(t, s) for t, s, _ in self._notes}:
+            self._notes.append((partial.tick, partial.shard, partial.notes))
         if partial.tick <= self._closed:
             self.late += 1
             return []
@@ -120,7 +143,22 @@ class CityEngine:
                 },
                 nan_to_null=True,
             ).filter(pl.Series(count > 0))
-        return Tick(start, accepted, frame, tuple(self._judge(start, frame)))
+        detections = self._judge(start, frame)
+        if self.keeper is None:
+            return Tick(start, accepted, frame, tuple(detections))
+        kept = self.keeper.step(start + self.tick_ms, self._told(start), self._firing())
+        return Tick(start, accepted, frame, (*detections, *kept.detections), kept.watch)
+
+    def _told(self, start: int) -> list[tuple[int, Notes]]:
+        """The notes up to this tick with their shards, in order; they are let go."""
+        due = sorted((note for note in self._notes if note[0] <= start), key=lambda note: note[:2])
+        self._notes = [note for note in self._notes if note[0] > start]
+        return [(shard, notes) for _, shard, notes in due]
+
+    def _firing(self) -> dict[int, bool]:
+        """The series at which a rule fires; True where the place is small enough to tell what its datastreams claim."""
+        firing = {place for number in range(len(self.conditions.rules)) for place in self.conditions.firing(number)}
+        return {place: self.series[place].zone_kind not in WIDE for place in sorted(firing)}
 
     def _score(
         self, start: int, known: NDArray[np.float64], value: NDArray[np.float64], expected: NDArray[np.float64]
@@ -157,8 +195,24 @@ class CityEngine:
             for change in self.conditions.step(number, places, [start] * len(places), mine):
                 at = self.series[change.place]
                 columns = mine.row(change.row, named=True)
-                detections.append(from_change(rule, change, at.place, "zone", columns, at.unit, exercise=False))
+                why = self._why(rule, change.time - change.onset, columns)
+                detections.append(
+                    from_change(rule, change, at.place, "zone", columns, at.unit, exercise=False, why=why)
+                )
         return detections
+
+    @staticmethod
+    def _why(rule: Rule, lasted_ms: int, columns: Mapping[str, Any]) -> Why:
+        """A zone's sum is many datastreams' word; that of one alone is a single witness."""
+        members = round(columns["members"] * columns["reporting"])
+        return Why(
+            channel="spike" if rule.is_scored() else "",
+            season=SEASONS[1 + int(columns["day_kind"])],
+            hour=int(columns["hour"]),
+            members=members,
+            lasted_ms=lasted_ms,
+            corroborated=("members",) if members > 1 else (),
+        )
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The whole state as copies of plain arrays."""
@@ -175,6 +229,9 @@ class CityEngine:
             "marks": np.array([self._closed, self._newest, self.late], np.int64),
             "conditions": np.frombuffer(msgspec.json.encode(self.conditions.snapshot()), np.uint8).copy(),
         }
+        arrays["notes"] = np.frombuffer(msgspec.json.encode(self._notes), np.uint8).copy()
+        if self.keeper is not None:
+            arrays["keeper"] = np.frombuffer(self.keeper.snapshot(), np.uint8).copy()
         for name, detector in self._detectors.items():
             for key, array in detector.snapshot(self._states[name]).items():
                 arrays[f"{name}/{key}"] = array.copy()
@@ -193,6 +250,12 @@ class CityEngine:
         }
         self._closed, self._newest, self.late = (int(mark) for mark in arrays["marks"])
         self.conditions.restore(msgspec.json.decode(np.asarray(arrays["conditions"], np.uint8).tobytes()))
+        if "notes" not in arrays:
+            raise ValueError("the saved city state knows nothing of data quality; it was saved by an earlier release")
+        notes = np.asarray(arrays["notes"], np.uint8).tobytes()
+        self._notes = msgspec.json.decode(notes, type=list[tuple[int, int, Notes]])
+        if self.keeper is not None and "keeper" in arrays:
+            self.keeper.restore(np.asarray(arrays["keeper"], np.uint8).tobytes())
         for name, detector in self._detectors.items():
             prefix = f"{name}/"
             mine = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}

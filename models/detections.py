@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from models.layout import Place
 from models.rules import Change, Rule
-from models.values import Detection, Text, alert_id
+from models.values import Detection, Text, Why, alert_id
 
 # What a headline may name in braces; numbers come rounded.
 HEADLINE_WORDS = ("place", "value", "expected", "ratio", "percent", "unit")
@@ -47,6 +47,7 @@ def from_change(
     columns: Mapping[str, Any],
     unit: str,
     exercise: bool,
+    why: Why | None = None,
 ) -> Detection:
     """The detection of ``rule`` at ``place``; ``columns`` is the row of the frame that made it."""
     return Detection(
@@ -71,4 +72,5 @@ def from_change(
         headline=headline(rule.headline, place.name, columns, unit),
         labels=dict(rule.labels),
         exercise=exercise,
+        why=why,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detectors import Detector
+from models.soundness import Checks
 from models.values import Text
 
 
@@ -25,12 +26,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Datastreams watched by one detector: one property of one pack."""
+    """Datastreams watched by one detector: one property of one pack. ``checks``: the faults looked for, None: none."""
 
     pack: str
     property: str
     unit: str
     detector: Detector
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class ShardLayout:
 
     ``members`` are register integers, ascending; ``group`` is an index into ``groups`` (-1: nobody watches it);
     ``low`` and ``high`` the valid range; ``indptr`` (n + 1,) and ``indices`` say which of ``series`` sums each
-    datastream belongs to (CSR).
+    datastream belongs to (CSR); ``lon`` and ``lat`` where each is, taken from ``places`` where they are None.
     """
 
     shard: int
@@ -67,6 +69,8 @@ class ShardLayout:
     places: Sequence[Place]
     tick_ms: int
     lateness_ms: int
+    lon: NDArray[np.float64] | None = None
+    lat: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.members)

@@ -1,14 +1,20 @@
-"""Partials: what one shard knows of the zones in one tick; the city adds them up."""
+"""Partials: what one shard knows of the zones in one tick; the city adds them up.
+
+With them travel the shard's notes. In the same topic are the turns of the alert budget's dial, so that the log has the
+order of both and a worker that starts again judges as the one before it did.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
 import numpy as np
 
+from models import notes as noted
 from models.batch import BROKEN, Float64, Instant, Malformed
+from models.notes import Notes
 
 FIELDS = ("count", "value", "known", "known_value", "known_expected")
 
@@ -19,7 +25,8 @@ class Partial:
 
     ``count`` readings and their ``value`` sum; of those whose detector knew what to expect: how many (``known``),
     their sum (``known_value``) and what was expected of them (``known_expected``).
-    ``tick`` is the tick's start in ms, ``accepted`` when its oldest reading was accepted (ms).
+    ``tick`` is the tick's start in ms, ``accepted`` when its oldest reading was accepted (ms). ``notes`` come with the
+    last tick that a shard closes at once.
     """
 
     shard: int
@@ -30,6 +37,20 @@ class Partial:
     known: Float64
     known_value: Float64
     known_expected: Float64
+    notes: Notes | None = None
+
+    def noted(self, notes: Notes) -> Partial:
+        """The same with the shard's notes."""
+        return replace(self, notes=notes)
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody turned the dial of the alert budget to ``per_hour`` alerts an hour, at ``at`` (processing time, ms)."""
+
+    per_hour: float
+    by: str
+    at: int
+    order: str  # id of the order that asked for it
 
 
 class _Wire(msgspec.Struct, array_like=True):
@@ -37,27 +58,43 @@ class _Wire(msgspec.Struct, array_like=True):
     tick: Instant
     accepted: Instant
     arrays: tuple[bytes, bytes, bytes, bytes, bytes]
+    notes: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wire)
+_turns = msgspec.msgpack.Decoder(Turn)
+_MAP = 0x80  # the first half byte of a small msgpack map; a partial is an array
 
 
-def encode(partial: Partial) -> bytes:
-    """The partial as bytes for the topic ``partials``."""
-    arrays = [getattr(partial, name).astype("<f8", copy=False).tobytes() for name in FIELDS]
-    return _encoder.encode(
-        _Wire(partial.shard, partial.tick, partial.accepted, (arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]))
-    )
+def encode(message: Partial | Turn) -> bytes:
+    """The message as bytes for the topic ``partials``."""
+    if isinstance(message, Turn):
+        return _encoder.encode(message)
+    arrays = [getattr(message, name).astype("<f8", copy=False).tobytes() for name in FIELDS]
+    notes = noted.encode(message.notes) if message.notes is not None else b""
+    packed = (arrays[0], arrays[1], arrays[2], arrays[3], arrays[4])
+    return _encoder.encode(_Wire(message.shard, message.tick, message.accepted, packed, notes))
 
 
 def decode(data: bytes) -> Partial:
     """The partial in ``data``; raises ``Malformed`` when it is none."""
+    message = read(data)
+    if isinstance(message, Turn):
+        raise Malformed("a turn of the dial, not a partial")
+    return message
+
+
+def read(data: bytes) -> Partial | Turn:
+    """The message in ``data``; raises ``Malformed`` when it is none."""
     try:
+        if data[:1] and data[0] & 0xF0 == _MAP:
+            return _turns.decode(data)
         wire = _decoder.decode(data)
     except BROKEN as error:
         raise Malformed(f"not a partial: {error}") from error
     if len({len(array) for array in wire.arrays}) != 1 or len(wire.arrays[0]) % 8:
         raise Malformed(f"a partial's arrays differ in length: {[len(array) / 8 for array in wire.arrays]}")
-    columns = [np.frombuffer(array, "<f8") for array in wire.arrays]
-    return Partial(wire.shard, wire.tick, wire.accepted, *columns)
+    columns = {name: np.frombuffer(array, "<f8") for name, array in zip(FIELDS, wire.arrays, strict=True)}
+    notes = noted.decode(wire.notes) if wire.notes else None
+    return Partial(wire.shard, wire.tick, wire.accepted, **columns, notes=notes)

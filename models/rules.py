@@ -59,7 +59,10 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a pack. Durations in ms; ``watch`` is the least score at which readings are looked at at all."""
+    """One rule of a pack. Durations in ms; ``watch`` is the least score at which readings are looked at at all.
+
+    ``budgeted``: what it finds is a claim, which the alert budget of the city judges against all others.
+    """
 
     pack: str
     name: str
@@ -74,6 +77,7 @@ class Rule:
     watch: float = 0.0
     kind: Kind = "event"
     labels: Mapping[str, str] = field(default_factory=dict)
+    budgeted: bool = False
     fires: pl.Expr = field(init=False)
     ends: pl.Expr = field(init=False)
 
@@ -81,6 +85,10 @@ class Rule:
         fires = _expression(self.expr, self.reads, "expr")
         object.__setattr__(self, "fires", fires & (pl.col("score") >= self.watch) if self.watch > 0 else fires)
         object.__setattr__(self, "ends", _expression(self.clear, self.reads, "clear"))
+
+    def is_scored(self) -> bool:
+        """Does the rule look at the surprise, not only at the value?"""
+        return self.watch > 0 or "score" in self.fires.meta.root_names()
 
     def holds(self, frame: pl.DataFrame) -> tuple[list[bool], list[bool]]:
         """Per row of ``frame``: does the condition hold, and is it over? Null counts as neither."""
@@ -159,6 +167,10 @@ class Conditions:
         """The places at which ``rule`` is pending, firing or ending."""
         return set(self._held[rule])
 
+    def firing(self, rule: int) -> list[int]:
+        """The places at which ``rule`` fires."""
+        return [place for place, at in self._held[rule].items() if at.onset is not None]
+
     def holds(self, rule: int, place: int) -> bool:
         """Is ``rule`` pending, firing or ending at ``place``?"""
         return place in self._held[rule]
@@ -205,6 +217,10 @@ class Conditions:
         assert onset is not None
         del self._held[rule][place]
         return Change(rule, row, place, "cleared", onset, time)
+
+    def drop(self, rule: int, place: int) -> None:
+        """Let go of what is pending or firing at ``place``, as when its sensor turned out to be broken."""
+        self._held[rule].pop(place, None)
 
     def snapshot(self) -> list[tuple[str, int, int | None, int | None, int | None]]:
         """All held conditions as plain rows (rule key, place, since, onset, calm), sorted."""

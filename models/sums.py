@@ -43,13 +43,31 @@ class ZoneSums:
                 sums = self._ticks[start] = np.zeros((len(FIELDS), layout.series))
             _add(sums, tick, start, rows, value, expected, layout.indptr, layout.indices)
 
-    def closed(self, accepted: int) -> list[Partial]:
-        """The ticks that the watermark has passed, in order; they are let go."""
-        if self.newest == NEVER:
+    def stretches(self, time: NDArray[np.int64], status: NDArray[np.uint8]) -> list[tuple[int, int, int | None]]:
+        """The stretches (first, end, tick) of readings (k,) within which the watermark passes no tick.
+
+        ``tick`` is what it passes to with the first of them, None where it passes none.
+        """
+        if not len(time):
             return []
-        mark = self.newest - self.layout.lateness_ms - self.layout.tick_ms
-        over = sorted(start for start in self._ticks if start <= mark)
+        starts, ticks, count = _passing(time, status, self.newest, self.layout.tick_ms, self.layout.lateness_ms)
+        edges: list[int] = starts[:count].tolist()
+        told: list[int | None] = list(ticks[:count].tolist())
+        if self.newest == NEVER and told:
+            told[0] = None  # the first of all readings begins a tick; there is none before it
+        if not edges or edges[0] > 0:
+            edges, told = [0, *edges], [None, *told]
+        return list(zip(edges, [*edges[1:], len(time)], told, strict=True))
+
+    def closed(self, mark: int, accepted: int) -> list[Partial]:
+        """The ticks before the one that starts at ``mark``, in order; they are let go."""
+        over = sorted(start for start in self._ticks if start < mark)
         return [Partial(self.layout.shard, start, accepted, *self._ticks.pop(start)) for start in over]
+
+    def nothing(self, mark: int, accepted: int) -> Partial:
+        """A partial without readings for the tick before ``mark``, to carry notes."""
+        sums = np.zeros((len(FIELDS), self.layout.series))
+        return Partial(self.layout.shard, mark - self.layout.tick_ms, accepted, *sums)
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """``newest`` (1,) int64, ``ticks`` (open,) int64 ms ascending, ``sums`` (open, fields, series) float64."""
@@ -91,6 +109,26 @@ def _ticks(
             tick[k] = start
             low, high = min(low, start), max(high, start)
     return tick, newest, low, high
+
+
+@compiled
+def _passing(
+    time: NDArray[np.int64], status: NDArray[np.uint8], newest: int, tick_ms: int, lateness_ms: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """The readings with which the watermark passes into another tick, the starts of these ticks, and how many."""
+    starts, ticks = np.empty(len(time), np.int64), np.empty(len(time), np.int64)
+    count = 0
+    mark = NEVER if newest == NEVER else (newest - lateness_ms) // tick_ms
+    for k in range(len(time)):
+        if status[k] > PLACED or time[k] <= newest:
+            continue
+        newest = time[k]
+        now = (newest - lateness_ms) // tick_ms
+        if now > mark:
+            starts[count], ticks[count] = k, now * tick_ms
+            count += 1
+            mark = now
+    return starts, ticks, count
 
 
 @compiled

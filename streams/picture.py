@@ -26,6 +26,7 @@ from redis.exceptions import RedisError, ResponseError
 from config import contract
 from models.flood import Flooded
 from models.outcome import Outcome
+from models.trust import Watch
 from models.values import Alert, Incident, Unit, to_json
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Picture:
     _shards: dict[int, _ShardPicture] = field(default_factory=dict)
     _zones: dict[str, Any] | None = None
     _history: list[str] = field(default_factory=list)  # not yet written
+    _watch: bytes | None = None  # the watch list, not yet written
+    _watched: bytes | None = None  # the last one, for when the store loses it
     _shown: dict[str, Any] | None = None  # the last zones, for when the store loses them
     _trend: deque[str] = field(default_factory=lambda: deque(maxlen=contract.HISTORY_LENGTH))  # the same of the history
     _store: str = ""  # which run of the store this is
@@ -132,6 +135,10 @@ class Picture:
         self._history.append(total)
         del self._history[: -contract.HISTORY_LENGTH]
 
+    def watch(self, watch: Watch) -> None:
+        """The watch list, the line or the dial moved."""
+        self._watch = self._watched = to_json(watch)
+
     def own_room(self, shown: Callable[[], Awaitable[Shown]] | None) -> None:
         """This worker keeps the room from now on, and ``shown`` tells what is in it (or no more, with None)."""
         self._room = shown
@@ -176,7 +183,7 @@ class Picture:
         await self._client.ping()
         if self._room is not None:
             await self._write_room()
-        self._zones = self._shown
+        self._zones, self._watch = self._shown, self._watched
         if self._trend and not await self._client.llen(contract.history(self.city)):
             self._history = list(self._trend)
         await self._write()
@@ -194,6 +201,10 @@ class Picture:
                 pipe.lpush(contract.history(self.city), *history)
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
+        if self._watch is not None:
+            pipe.set(contract.watch(self.city), self._watch)
+            pipe.publish(contract.changes(self.city), json.dumps({"what": "watch"}))
+            self._watch = None
         if time.monotonic() - self._stamped >= STAMP_S:
             self._stamped = time.monotonic()
             now = int(time.time() * 1000)

@@ -17,7 +17,7 @@ from models.tails import CAP
 SPOKEN = CHANNELS.index("stuck")
 AT_LIMIT = 4.0  # the score at which a run is as long as its limit
 # columns of the cells: readings in the run that goes on and how long it has lasted; the longest runs there were, of
-# noughts in seconds, of other values in readings
+# noughts (or of all values, where ``timed``) in seconds, of other values in readings
 RUN, LASTED, NOUGHTS, OTHERS = 0, 1, 2, 3
 MOST_READINGS = 1.0e6
 
@@ -29,18 +29,18 @@ def _loop(
     rows: Int32,
     time_ms: Int64,
     now: Float64,
-    settings: tuple[float, float, float],
+    settings: tuple[float, float, float, float],
     out: Float32,
 ) -> None:
     """The readings one after the other; compiled."""
-    margin_s, least, factor = settings
+    margin_s, least, factor, timed = settings
     for k in range(len(rows)):
         row = rows[k]
         if not np.isfinite(now[k]):
             out[k] = np.nan
             continue
         c = cells[row]
-        nought = value[row] == 0.0
+        nought = timed > 0.0 or value[row] == 0.0
         limit = factor * np.float64(c[NOUGHTS]) + margin_s if nought else factor * np.float64(c[OTHERS]) + least
         if c[RUN] > 0.0 and now[k] == value[row]:
             c[RUN] = min(c[RUN] + 1.0, MOST_READINGS)
@@ -75,7 +75,7 @@ class Stuck:
     most. Nothing is expected of the next value.
 
     Parameters: ``margin_s`` seconds and ``least`` readings that a run may have at any time; ``factor`` times the
-    record.
+    record; ``timed`` judges every value as noughts are, for levels that rest.
 
     >>> detector = Stuck(margin_s=60)
     >>> time = np.arange(100, dtype=np.int64) * 5_000
@@ -91,6 +91,7 @@ class Stuck:
     margin_s: float = 600.0
     least: int = 12
     factor: float = 2.0
+    timed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse parameters that make no sense."""
@@ -107,11 +108,20 @@ class Stuck:
     ) -> tuple[State, Scores]:
         """Score and learn the readings in their order; see ``Detector.step``."""
         score = np.empty(len(rows), np.float32)
-        settings = (float(self.margin_s), float(self.least), float(self.factor))
+        settings = (float(self.margin_s), float(self.least), float(self.factor), float(self.timed))
         _compiled()(state["cells"], state["value"], state["since"], rows, time_ms, value, settings, score)
         nothing = np.full(len(rows), np.nan, np.float32)
         channel = np.where(score > 0.0, SPOKEN, 0).astype(np.uint8)
         return state, Scores(score, nothing, nothing, nothing, channel, np.zeros(len(rows), np.uint8))
+
+    def standing(self, state: State) -> Float32:
+        """The score of each datastream's run as it stands, (datastreams,); that of its last reading."""
+        cells, noughts = state["cells"].astype(np.float64), (state["value"] == 0.0) | self.timed
+        lasted, run = cells[:, LASTED], cells[:, RUN]
+        by_time = np.minimum(lasted / (self.factor * cells[:, NOUGHTS] + self.margin_s), run / self.least)
+        by_count = np.minimum(lasted / self.margin_s, run / (self.factor * cells[:, OTHERS] + self.least))
+        share = np.where(run > 1.0, np.where(noughts, by_time, by_count), 0.0)
+        return np.minimum(AT_LIMIT * share * share, CAP).astype(np.float32)
 
     def snapshot(self, state: State) -> State:
         """A copy of the state."""

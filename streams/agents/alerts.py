@@ -19,9 +19,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from config import contract, rooms
 from config.site import Site
-from models import events
+from models import dial, events, partials
 from models.audit import REMEMBERED, Writer
 from models.outcome import Outcome
+from models.partials import Turn
 from models.room import LINGER_MS, Input, Room
 from models.values import (
     Alert,
@@ -97,6 +98,7 @@ class AlertsAgent:
         self.audit = Writer(lines)
         self.room = Room(self.setup)
         await self._publish(self.room.restore(alerts, incidents, units, items, _now()), shown)
+        await self._tell_city(self.room.items.get(dial.ITEM))
 
     async def _compacted(self, topic: contract.Topic, decode: Callable[[bytes], T]) -> dict[str, T]:
         """The newest value of each key of a compacted topic."""
@@ -177,6 +179,7 @@ class AlertsAgent:
             await self.outbox.send(contract.NOTIFICATIONS.of(city), note.id.encode(), to_json(note), 0)
         for line in self.audit.write(out.audit):
             await self.outbox.send(contract.AUDIT.of(city), line.subject.encode(), to_json(line), 0)
+        await self._tell_city(out.items.get(dial.ITEM))
         await self.outbox.confirmed()
         for topic, values in (
             (contract.INCIDENTS, out.incidents),
@@ -190,6 +193,12 @@ class AlertsAgent:
         await self.outbox.confirmed()
         if shown and out:
             await self.picture.show(out)
+
+    async def _tell_city(self, turned: bytes | None) -> None:
+        """The dial of the alert budget was turned: tell it among the partials, whose order the city judges by."""
+        if turned is not None:
+            turn = partials.encode(from_json(turned, Turn))
+            await self.outbox.send(contract.PARTIALS.of(self.city), b"dial", turn, 0)
 
     # --- the clock ----------------------------------------------------------------------------------------------
 

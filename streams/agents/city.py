@@ -12,8 +12,10 @@ from config.site import Site
 from models import partials
 from models.batch import Malformed
 from models.city import Tick
+from models.partials import Turn
 from models.values import to_json
 from streams import snapshots
+from streams.agents.score import DETECTIONS
 from streams.app import guarded, raw
 from streams.current import current
 from streams.dead_letters import bury
@@ -45,7 +47,7 @@ class CityAgent:
     def assigned(self, log_first: int, log_end: int) -> None:
         """Take over the partials; the engine starts from its newest snapshot."""
         self.owned = True
-        self.engine = self.site.layouts.city_engine()
+        self.engine = self.site.layouts.city_engine(self.site.settings.alerts_per_hour)
         self.inbox = Inbox()
         self.saved_at = time.monotonic()
         saved = snapshots.newest(self.folder, below=log_end)
@@ -54,9 +56,11 @@ class CityAgent:
                 self.engine.restore(saved[1])
             except ValueError as error:  # another register or pack: what was learned does not fit any more
                 log.error("the zones learn anew: %s", error)
-                self.engine = self.site.layouts.city_engine()
+                self.engine = self.site.layouts.city_engine(self.site.settings.alerts_per_hour)
             self.inbox.next = self.inbox.safe = saved[0]
             log.info("city continues at offset %d", saved[0])
+        if self.engine.keeper is not None:
+            self.picture.watch(self.engine.keeper.watch())
         if lost := self.inbox.begin(log_first):
             log.error("city: %d partials left the log before they were summed up; raise its retention", lost)
 
@@ -90,7 +94,11 @@ class CityAgent:
         if not self.inbox.take(event):
             return
         try:
-            ticks = self.engine.step(partials.decode(event.message.value or b""))
+            message = partials.read(event.message.value or b"")
+            if isinstance(message, Turn):
+                self._turned(message)
+                return
+            ticks = self.engine.step(message)
         except Malformed as error:
             source = f"{self.topic}-0@{event.message.offset}"
             body = event.message.value or b""
@@ -99,9 +107,17 @@ class CityAgent:
         for tick in ticks:
             self._show(tick)
             for detection in tick.detections:
+                DETECTIONS.labels(detection.pack, detection.rule).inc()
                 await self.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))
         if time.monotonic() - self.saved_at >= self.site.settings.snapshot_s and self.saving is None:
             self.saving = asyncio.create_task(self._save_beside())
+
+    def _turned(self, turn: Turn) -> None:
+        """The dial of the alert budget was turned: show it at once, judge by it from the next tick on."""
+        self.engine.turn(turn)
+        if self.engine.keeper is not None:
+            self.picture.watch(self.engine.keeper.watch())
+        log.info("the alert budget is %g alerts an hour now, set by %s", turn.per_hour, turn.by)
 
     async def _save_beside(self) -> None:
         await guarded(self.save())
@@ -128,4 +144,6 @@ class CityAgent:
             )
             if series.zone_kind == "city":
                 totals[series.property] = (row["value"], row["expected"])
+        if tick.watch is not None:
+            self.picture.watch(tick.watch)
         self.picture.zones(tick.start + self.site.layouts.tick_ms, rows, totals)
