@@ -11,6 +11,7 @@ from http import HTTPStatus
 import msgspec
 
 TYPE = "application/problem+json"
+LARGE_BITS = 1_000  # of an integer that is still written as a number
 SHOWN = 100  # characters of a value that are repeated in an answer
 Scalar = str | int | float | bool | None
 Members = dict[str, object]
@@ -48,6 +49,8 @@ def shown(value: object) -> Scalar:
     """The value as it may stand in an answer: JSON's scalars as they are, the rest as text, cut short."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and value.bit_length() > LARGE_BITS:
+        return f"a number of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | int | float):
         return value if value is None or abs(value) < 2**63 else f"{value:.6g}"
     if isinstance(value, str):

@@ -100,6 +100,7 @@ def decode_ndjson(body: bytes, limit: int) -> Columns:
 
     Raises ``TooMany`` when there are more than ``limit`` lines.
     """
+    body = body.removeprefix(b"\xef\xbb\xbf")
     if (lines := body.count(b"\n")) > limit + 1:
         raise TooMany(lines, limit)
     try:

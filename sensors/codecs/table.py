@@ -71,7 +71,9 @@ def _rows(text: str, delimiter: str) -> tuple[list[str], Iterator[tuple[int, lis
     if not first:
         raise Undecodable("the table is empty; send a header and rows", 0)
     rows = _read(io.StringIO(text, newline=""), delimiter or max(DELIMITERS, key=first.count))
-    _, header = next(rows)
+    _, header = next(rows, (0, []))
+    if not header:
+        raise Undecodable("the table has no header; send the names of the columns first", 0)
     header = [name.strip() for name in header]
     if len(header) > COLUMNS or len(set(header)) != len(header):
         twice = next((name for name in header if header.count(name) > 1), "")[:80] if len(header) <= COLUMNS else ""
