@@ -97,8 +97,8 @@ def matched(names: Sequence[str], register: Sequence[str]) -> list[Match]:
             found.append(Match(name, how, (Candidate(rows[0], register[rows[0]], 100.0),)))
         else:
             found.append(_doubtful(name, register, rows or range(len(register))))
-    claimed = Counter([row for match in found if (row := match.row) is not None and match.how != "exact"])
-    claimed.update({row for match in found if (row := match.row) is not None and match.how == "exact"})
+    claimed = Counter([at for match in found if (at := match.row) is not None and match.how != "exact"])
+    claimed.update({at for match in found if (at := match.row) is not None and match.how == "exact"})
     return [
         _doubtful(match.name, register, range(len(register)))
         if match.row is not None and match.how != "exact" and claimed[match.row] > 1
