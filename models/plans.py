@@ -90,12 +90,15 @@ class Changes:
 def look(table: Table, incident: Incident, inputs: Inputs, watch: Watch, now: int) -> tuple[Proposal | None, Watch]:
     """The proposal that the incident should carry at ``now`` (None: none), and what to remember.
 
-    It is the incident's own, the same object, while nothing new is to be proposed.
+    It is the incident's own, the same object, while nothing new is to be proposed. What is not known any more never
+    leads to a lower stage.
     """
     stood = in_force(table, incident)
     held = incident.proposal or stood
     asked = _ask(table, incident, inputs, now)
     if held is not None and table.level(asked.stage) < table.level(held.stage):
+        if _blind(held, asked):
+            return incident.proposal, replace(watch, lower_since=None)
         careful = _ask(table, incident, raised(inputs, table.margin), now)
         if table.level(careful.stage) >= table.level(held.stage):
             return incident.proposal, replace(watch, lower_since=None)
@@ -220,6 +223,11 @@ def _ask(table: Table, incident: Incident, inputs: Inputs, now: int) -> Proposal
     stood = in_force(table, incident)
     here = {**inputs, "stage": stood.stage if stood else ""}
     return table.ask(here, incident.place, stood.measures if stood else (), now)
+
+
+def _blind(held: Proposal, asked: Proposal) -> bool:
+    """Is something unknown now that was known when the higher stage was asked for? A dead gauge is no calm."""
+    return any(value is not None and asked.inputs.get(name) is None for name, value in held.inputs.items())
 
 
 def _differs(one: Proposal, other: Proposal) -> bool:

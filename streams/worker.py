@@ -17,6 +17,7 @@ from streams.agents.alerts import AlertsAgent
 from streams.agents.city import CityAgent
 from streams.agents.score import ScoreAgent
 from streams.picture import Picture
+from streams.planner import Planner
 from streams.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     score = ScoreAgent(app, site, picture, settled)
     sums = CityAgent(app, site, picture, settled)
     alerts = AlertsAgent(app, site, picture, settled, kafka)
+    planner = Planner(alerts, site, redis)
     readings, partials, detections = (
         topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS)
     )
@@ -78,9 +80,10 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
 
     async def leave() -> None:
         await asyncio.gather(score.save_all(), sums.save())
+        await planner.close()
         await picture.close()
 
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
-    return await apps.run(app, beside=[picture.run, alerts.clock, dog.run], stopping=leave)
+    return await apps.run(app, beside=[picture.run, alerts.clock, planner.run, dog.run], stopping=leave)

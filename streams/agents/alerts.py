@@ -200,6 +200,12 @@ class AlertsAgent:
             turn = partials.encode(from_json(turned, Turn))
             await self.outbox.send(contract.PARTIALS.of(self.city), b"dial", turn, 0)
 
+    async def between(self, work: Callable[[int], Outcome]) -> None:
+        """Let something else of this worker change the room between two inputs; ``work`` takes the time (ms)."""
+        async with self._turn:
+            if self.owned:
+                await guarded(self._publish(work(_now())))
+
     # --- the clock ----------------------------------------------------------------------------------------------
 
     async def clock(self) -> None:

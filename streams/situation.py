@@ -1,0 +1,151 @@
+"""What the city measures where incidents are: the inputs of the response plans, read from the live picture.
+
+Only proposals depend on it. While the store is away nothing is proposed and nothing withdrawn.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import struct
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from config import contract
+from config.site import Site
+from models.plan_inputs import GAUGED, Value, gather
+from models.values import Alert, Incident
+
+log = logging.getLogger(__name__)
+INFLOW_MS = 5 * 60_000  # the inflow is the change of people over so long
+ASIDE_MS = 60_000  # by which the older row may miss that
+GAUGES = 32  # gauges that are asked for one incident and property, at most
+Row = dict[str, Any]
+Gauge = tuple[int, int]  # shard, place in its packed arrays
+
+
+class _Zones(msgspec.Struct):
+    tick: int
+    rows: list[Row]
+
+
+class Situations:
+    """Reads the situations of incidents from the store at ``url``."""
+
+    def __init__(self, site: Site, url: str) -> None:
+        self._site = site
+        self._city = site.city.id
+        self._client = redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
+        self._past: deque[tuple[int, dict[str, float]]] = deque()  # tick, people by zone; the oldest first
+        self._measured = {(rule.pack, rule.name): rule.property for pack in site.packs for rule in pack.rules}
+        self._gauges = _gauges(site)
+        self._away = False
+
+    async def of(self, incidents: Sequence[Incident], alerts: Mapping[str, Alert]) -> dict[str, dict[str, Value]]:
+        """The inputs of each incident by its id; none while the store is away."""
+        now = int(time.time() * 1000)
+        try:
+            zones = await self._zones()
+            wanted = {one.id: self._near(one) for one in incidents}
+            levels = await self._levels({gauge for near in wanted.values() for some in near.values() for gauge in some})
+        except (RedisError, OSError) as error:
+            if not self._away:
+                log.warning("the store is away, so nothing is proposed: %s", error)
+            self._away = True
+            return {}
+        self._away = False
+        return {one.id: self._inputs(one, alerts, zones, wanted[one.id], levels, now) for one in incidents}
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+    # --- zones --------------------------------------------------------------------------------------------------
+
+    async def _zones(self) -> dict[str, dict[str, Row]]:
+        """The rows of the newest tick by zone and property; the tick is remembered for the inflow."""
+        body = await self._client.get(contract.zones(self._city))
+        if body is None:
+            return {}
+        found = msgspec.json.decode(body, type=_Zones)
+        zones: dict[str, dict[str, Row]] = {}
+        for row in found.rows:
+            zones.setdefault(row["zone"], {})[row["property"]] = row
+        if not self._past or found.tick > self._past[-1][0]:
+            people = {zone: rows["people"]["value"] for zone, rows in zones.items() if "people" in rows}
+            self._past.append((found.tick, {zone: value for zone, value in people.items() if value is not None}))
+            while len(self._past) > 1 and self._past[1][0] <= found.tick - INFLOW_MS:
+                self._past.popleft()
+        return zones
+
+    def _inflow(self, zone: str) -> float | None:
+        """People a minute that the zone has gained; None until the picture has been followed for long enough."""
+        if not self._past:
+            return None
+        (begin, before), (end, after) = self._past[0], self._past[-1]
+        if zone not in before or zone not in after or abs(end - begin - INFLOW_MS) > ASIDE_MS:
+            return None
+        return (after[zone] - before[zone]) / ((end - begin) / 60_000)
+
+    # --- gauges -------------------------------------------------------------------------------------------------
+
+    def _near(self, incident: Incident) -> dict[str, list[Gauge]]:
+        """Which gauges tell of the incident's place: its own, those in the zone, for rain those of the district."""
+        near = {}
+        for name in GAUGED:
+            places = [incident.place, f"district {incident.district}"] if name == "rainfall" else [incident.place]
+            found = next((self._gauges[name, place] for place in places if (name, place) in self._gauges), [])
+            near[name] = found[:GAUGES]
+        return near
+
+    async def _levels(self, gauges: Iterable[Gauge]) -> dict[Gauge, float]:
+        """The last value of each gauge; those that never spoke are left out."""
+        asked = sorted(gauges)
+        if not asked:
+            return {}
+        pipe = self._client.pipeline(transaction=False)
+        for shard, at in asked:
+            pipe.getrange(contract.values(self._city, shard), 4 * at, 4 * at + 3)
+        bodies = await pipe.execute()
+        values = {one: struct.unpack("<f", body)[0] for one, body in zip(asked, bodies, strict=True) if len(body) == 4}
+        return {one: value for one, value in values.items() if math.isfinite(value)}
+
+    def _inputs(
+        self,
+        incident: Incident,
+        alerts: Mapping[str, Alert],
+        zones: Mapping[str, dict[str, Row]],
+        near: Mapping[str, Sequence[Gauge]],
+        levels: Mapping[Gauge, float],
+        now: int,
+    ) -> dict[str, Value]:
+        alert = next((alerts[name] for name in reversed(incident.alerts) if name in alerts), None)
+        measured = self._measured.get((alert.detection.pack, alert.detection.rule), "") if alert else ""
+        highest = {
+            name: max((levels[one] for one in some if one in levels), default=None) for name, some in near.items()
+        }
+        zone = zones.get(incident.place, {})
+        inflow = self._inflow(incident.place)
+        return gather(incident, alert, measured, zone, highest, inflow, self._site.city.calendar, now)
+
+
+def _gauges(site: Site) -> dict[tuple[str, str], list[Gauge]]:
+    """The gauges of each property by place: an asset's id, a zone's id, ``district <id>``."""
+    frame = site.register.frame.with_row_index("row").filter(pl.col("property").is_in(GAUGED))
+    at = {
+        shard: {int(row): k for k, row in enumerate(site.register.members(shard))} for shard in frame["shard"].unique()
+    }
+    found: dict[tuple[str, str], list[Gauge]] = {}
+    for row in frame.select("row", "property", "asset", "district", "shard", "zones").iter_rows(named=True):
+        gauge = (row["shard"], at[row["shard"]][row["row"]])
+        zones = [site.city.zones[number].id for number in row["zones"]]
+        for place in (row["asset"], f"district {row['district']}", *zones):
+            found.setdefault((row["property"], place), []).append(gauge)
+    return found
