@@ -346,6 +346,7 @@ class Room:
         if after is before:
             return
         self.units[after.id] = out.units[after.id] = after
+        out.moved.pop(after.id, None)
         out.steps("unit", after.id, before.history if before else (), after.history)
 
     def keep_item(self, key: str, value: bytes | None, out: Outcome) -> None:

@@ -26,7 +26,7 @@ from models.values import Order, Position, Transition, Unit, UnitNeed, UnitStatu
 Do = Literal["send", "accept", "decline", "arrive", "release", "busy", "free", "off"]
 DOES: tuple[Do, ...] = get_args(Do)
 SILENT_MS = 5 * 60_000  # without a position for so long a unit is not reporting
-STEPS = 40  # of its history that a unit carries; all of them are in the audit
+STEPS = 20  # of its history that a unit carries; all of them are in the audit
 ARRIVED_M = 60.0  # so near to its incident a unit has arrived
 
 _FROM: Mapping[str, tuple[UnitStatus, ...]] = {

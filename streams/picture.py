@@ -31,6 +31,7 @@ from models.values import Alert, Incident, Unit, to_json
 
 log = logging.getLogger(__name__)
 STAMP_S = 1.0  # so often a worker says which shards it has
+MOVED_S = 1.0  # so often at most it is written where the units are
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Picture:
     _shards: dict[int, _ShardPicture] = field(default_factory=dict)
     _zones: dict[str, Any] | None = None
     _history: list[str] = field(default_factory=list)  # not yet written
+    _moved: dict[str, Unit] = field(default_factory=dict)  # units that are elsewhere, not yet written
+    _moved_at: float = 0.0
     _watch: bytes | None = None  # the watch list, not yet written
     _watched: bytes | None = None  # the last one, for when the store loses it
     _shown: dict[str, Any] | None = None  # the last zones, for when the store loses them
@@ -205,6 +208,10 @@ class Picture:
             pipe.set(contract.watch(self.city), self._watch)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "watch"}))
             self._watch = None
+        if self._moved and time.monotonic() - self._moved_at >= MOVED_S:
+            moved, self._moved, self._moved_at = self._moved, {}, time.monotonic()
+            _put(pipe, contract.units(self.city), _rows(moved))
+            pipe.publish(contract.changes(self.city), json.dumps({"what": "units", "ids": list(moved)}))
         if time.monotonic() - self._stamped >= STAMP_S:
             self._stamped = time.monotonic()
             now = int(time.time() * 1000)
@@ -246,7 +253,11 @@ class Picture:
         picture.accepted = 0
 
     async def show(self, outcome: Outcome) -> None:
-        """Write what the room changed and leave its answers, at once; while Redis is away it waits for the whole."""
+        """Write what the room changed and leave its answers, at once; while Redis is away it waits for the whole.
+
+        Where units are is written once a second, for all together.
+        """
+        self._moved = {name: unit for name, unit in self._moved.items() if name not in outcome.units} | outcome.moved
         if self._away_since is None:
             await self._guarded(self._write_outcome(outcome))
 
