@@ -121,9 +121,18 @@ class Triage:
             return [self._room.incidents[cause.incident]], set()
         names, inside = self._groups.related(detection, self._flood.scope(now))
         window = self._groups.grouping(detection.pack).window_ms
-        recent = [name for name in names if self.members[name] or now - self._groups.last(name) <= window]
-        found = [self._room.incidents[name] for name in recent]
-        return [one for one in found if one.exercise == detection.exercise], set(inside)
+        recent = [name for name in names if self.members.get(name) or now - self._groups.last(name) <= window]
+        explained = self._explained(detection)
+        found = [self._room.incidents[name] for name in dict.fromkeys((*recent, *explained))]
+        return [one for one in found if one.exercise == detection.exercise], {*inside, *explained}
+
+    def _explained(self, detection: Detection) -> list[str]:
+        """The open incidents of the same kind whose alerts follow from this one."""
+        if not self._inhibitions.is_cause(detection):
+            return []
+        alerts = self._inhibitions.explains(detection, self._room.alerts.values())
+        names = dict.fromkeys(alert.incident for alert in alerts if alert.detection.kind == detection.kind)
+        return [name for name in names if self._is_open(name)]
 
     @staticmethod
     def _alike(one: Incident, other: Incident) -> bool:
