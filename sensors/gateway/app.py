@@ -23,7 +23,7 @@ from starlette.routing import Route
 from config.register import Register, RegisterError, load
 from config.services import Service
 from config.settings import Settings
-from sensors.gateway import alerts, doors, duty, incidents, openapi, requests
+from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, requests
 from sensors.gateway.access import Access
 from sensors.gateway.asking import Asking
 from sensors.gateway.body import Bodies, Gone
@@ -98,6 +98,7 @@ def create(
     asking = Asking(settings.city, access, outlet, picture, clock)
     app.include_router(alerts.router(alerts.Desk(asking)))
     app.include_router(incidents.router(incidents.Office(asking)))
+    app.include_router(budget.router(budget.Budget(asking)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(

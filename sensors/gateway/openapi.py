@@ -10,11 +10,13 @@ from fastapi.openapi.utils import get_openapi
 
 from models.incidents import DOABLE
 from models.silences import Silence
+from models.trust import Watch
 from models.values import Action, Alert, Incident
 from sensors.codecs.columns import Fault
 from sensors.codecs.readings import Reading
 from sensors.gateway.alerts import Ask
 from sensors.gateway.asking import KEY_LENGTH
+from sensors.gateway.budget import Dial
 from sensors.gateway.incidents import NewSilence, Ordered
 from sensors.gateway.readings import ERRORS, PATH
 from sensors.problems import TYPE
@@ -27,8 +29,9 @@ ROOM = {
     "/v1/alerts": ("alerts", "Alert"),
     "/v1/incidents": ("incidents", "Incident"),
     "/v1/silences": ("silences", "Silence"),
+    "/v1/budget": ("budgets", "Watch"),
 }
-BODIES = {"/{action}": "Ask", "/{do}": "Ordered", "/v1/silences": "NewSilence"}
+BODIES = {"/{action}": "Ask", "/{do}": "Ordered", "/v1/silences": "NewSilence", "/v1/budget": "Dial"}
 CHOICES = {"action": get_args(Action), "do": DOABLE}
 IDEMPOTENCY: Schema = {
     "name": "Idempotency-Key",
@@ -100,7 +103,8 @@ def describe(app: FastAPI) -> Schema:
 
 def _components() -> dict[str, Schema]:
     _, schemas = msgspec.json.schema_components(
-        [Reading, Ask, Alert, Ordered, Incident, NewSilence, Silence, Fault], ref_template="#/components/schemas/{name}"
+        [Reading, Ask, Alert, Ordered, Incident, NewSilence, Silence, Watch, Dial, Fault],
+        ref_template="#/components/schemas/{name}",
     )
     readings = {"type": "array", "items": {"$ref": "#/components/schemas/Reading"}}
     rows = {"type": "object", "required": ["readings"], "properties": {"readings": readings}}

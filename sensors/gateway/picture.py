@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config import contract
+from models.trust import Watch
 from models.values import Alert, Answer, Incident, ServiceRequest, from_json, to_json
 from sensors.gateway.metrics import Tally
 
@@ -55,6 +56,11 @@ class Picture:
         """The room's items of a kind (silence, warning …) as JSON, by their ids; raises ``RedisError``."""
         found = cast("dict[bytes, bytes]", await self._redis.hgetall(contract.room(self._city)))
         return [data for name, data in sorted(found.items()) if name.startswith(f"{kind}/".encode())]
+
+    async def watch(self) -> Watch | None:
+        """The watch list and the dial of the alert budget; raises ``RedisError``."""
+        data = await self._redis.get(contract.watch(self._city))
+        return None if data is None else from_json(data, Watch)
 
     async def answer(self, command: str, within_s: float) -> Answer | None:
         """What became of the command, waiting for it; ``None`` when nobody says so in time. Raises ``RedisError``."""
