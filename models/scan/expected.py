@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.scan.circles import Float64
 from models.scan.dispersion import dispersion, margins
 from models.scan.search import Table
+from models.scan.tally import durations_of, shared_out
 
 Counts = NDArray[np.int64]
 Durations = NDArray[np.int64]
@@ -50,8 +51,7 @@ class Expected:
 
     def sums(self, counts: Counts | Float64, durations: Durations) -> Float64:
         """(places, streams, durations) weighted sums of counts (places, streams, periods) up to the latest period."""
-        back = np.cumsum((counts * self.worth)[:, :, ::-1], axis=2)[:, :, durations - 1]
-        return np.asarray(back / self.uncertain(durations))
+        return durations_of(counts, self.worth, self.uncertain(durations), durations)
 
     def table(self, counts: Counts | Float64, durations: Durations) -> Table:
         """What is scanned when ``counts`` (places, streams, periods) are seen."""
@@ -75,12 +75,9 @@ class Expected:
 
     def _shared(self, mean: Float64, rng: np.random.Generator) -> Counts:
         """The totals of each stream and period shared out in proportion to ``mean``."""
-        counts = np.zeros(mean.shape, np.int64)
-        totals = np.rint(self.mean.sum(axis=0)).astype(np.int64)
-        for stream, period in np.argwhere(totals > 0).tolist():
-            weight = mean[:, stream, period]
-            counts[:, stream, period] = rng.multinomial(totals[stream, period], weight / weight.sum())
-        return counts
+        places, streams, periods = mean.shape
+        totals = np.rint(self.mean.sum(axis=0)).astype(np.int64).ravel()
+        return shared_out(totals, mean.reshape(places, streams * periods), rng).reshape(mean.shape)
 
 
 def at_large(counts: Counts, weight: Float64) -> Expected:

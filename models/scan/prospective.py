@@ -44,8 +44,8 @@ class Settings:
     alarm: float = 0.01
 
     def __post_init__(self) -> None:
-        if not self.durations or min(self.durations) < 1:
-            raise ValueError(f"durations {self.durations} must be 1 period or more")
+        if not self.durations or self.durations[0] < 1 or list(self.durations) != sorted(set(self.durations)):
+            raise ValueError(f"durations {self.durations} must be 1 period or more, ascending")
         if not 0 <= self.ready <= self.history:
             raise ValueError(f"ready after {self.ready} periods, of {self.history} kept; use 0 to {self.history}")
         if not 2 <= self.trusted <= self.memory:

@@ -12,6 +12,7 @@ from models.scan.chance import gumbel, rank, replicates
 from models.scan.circles import circles
 from models.scan.dispersion import dispersion
 from models.scan.expected import Expected, at_large, by_margins, by_past, by_weight, given
+from models.scan.tally import durations_of, shared_out
 from models.scan.trend import trend
 
 
@@ -144,3 +145,22 @@ def test_a_trend_goes_on() -> None:
     assert trend(past[:, :1], people[:, :1], people[:, :1])[0] == pytest.approx([1000.0])
     with pytest.raises(ValueError, match="give no rate"):
         trend(np.zeros((4, 20), np.int64), people, people[:, :1])
+
+
+@pytest.mark.parametrize("total", [50, 5_000])
+def test_cases_are_shared_out_as_a_multinomial(total: int) -> None:
+    """Case by case or place by place: means, variances and totals are right, and no case is where none can be."""
+    weight = np.array([0.0, 1.0, 2.0, 5.0, 2.0, 0.0])[:, None] * np.ones(2_000)
+    counts = shared_out(np.full(2_000, total), weight, np.random.default_rng(1))
+    share = weight[:, 0] / weight[:, 0].sum()
+    assert (counts.sum(axis=0) == total).all()
+    assert counts.mean(axis=1) == pytest.approx(total * share, rel=0.02)
+    assert counts.var(axis=1) == pytest.approx(total * share * (1.0 - share), rel=0.12)
+    assert (counts[[0, 5]] == 0).all()
+
+
+def test_sums_run_back_from_the_last_period() -> None:
+    """Each duration has the last periods, weighted and divided."""
+    counts = np.arange(12).reshape(2, 1, 6)
+    sums = durations_of(counts, np.full(counts.shape, 0.5), np.array([[1.0, 2.0]]), np.array([1, 3]))
+    assert sums.tolist() == [[[2.5, 3.0]], [[5.5, 7.5]]]

@@ -167,6 +167,7 @@ def test_categories_are_scanned_together_and_alone() -> None:
     [
         ({"durations": ()}, "must be 1 period or more"),
         ({"durations": (0, 1)}, "must be 1 period or more"),
+        ({"durations": (2, 1)}, "ascending"),
         ({"ready": 99}, "ready after 99 periods, of 28 kept"),
         ({"trusted": 1}, "1 past scans are trusted"),
     ],
