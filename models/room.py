@@ -29,7 +29,7 @@ from models.pipeline import Inhibition
 from models.places import Sites
 from models.plan_inputs import Inputs
 from models.planning import NoTables, Planning, Tables
-from models.roster import Roster, Rota
+from models.roster import ROTA, Roster, Rota
 from models.triage import Triage
 from models.values import (
     Alert,
@@ -50,7 +50,6 @@ Input = Detection | Command | Order | Position | Warning
 FORGET_MS = 24 * 3_600_000  # what is closed leaves the compacted topics after so long; the archive keeps it
 LINGER_MS = 600_000  # what is closed leaves the picture, and an alert the room's memory, after so long
 LINGERING = 1_000  # so many closed alerts stay at most; in a flood the older ones leave earlier
-ROTA = "roster/rota"  # the item that holds what people changed about who is on duty
 
 
 @dataclass(frozen=True)

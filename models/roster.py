@@ -28,6 +28,7 @@ RIGHTS: dict[str, frozenset[Right]] = {
     "admin": frozenset({"look", "act", "lead", "plan", "administer", "audit"}),
     "system": frozenset({"look", "act", "lead"}),
 }
+ROTA = "roster/rota"  # the rota's key among the room's items
 KEPT_HANDOVERS = 60  # a month of two shifts
 SEATED_LIMIT_MS = 24 * 3_600_000  # nobody keeps another's seat for longer
 

@@ -23,8 +23,7 @@ from config import contract
 from models import escalation
 from models import roster as rosters
 from models.calendar import Calendar
-from models.room import ROTA
-from models.roster import Roster, Rota
+from models.roster import ROTA, Roster, Rota
 from models.values import Incident, Notification, from_json
 
 log = logging.getLogger(__name__)

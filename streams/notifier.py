@@ -151,7 +151,9 @@ class Notifier:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        vias = {way.route.via for way in self._ways.values() if way.connected(self._secrets)}
         async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(self._senders.warm, vias))
             for lane in self._lanes.values():
                 group.create_task(lane.run())
             group.create_task(self._commits())

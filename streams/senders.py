@@ -14,10 +14,9 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from config.notifications import Way
 from models.values import Notification
@@ -40,7 +39,7 @@ class Senders:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._http: httpx.AsyncClient | None = None
+        self._http: Any = None  # an httpx.AsyncClient, made at the first use
 
     async def send(self, way: Way, notification: Notification) -> None:
         """Hand the notification over; raises ``NotSent``."""
@@ -67,6 +66,8 @@ class Senders:
     async def _post(self, url: str, secret: str, notification: Notification) -> None:
         if not secret:
             raise NotSent("the secret of this webhook is not set; it is never sent unsigned")
+        import httpx  # not at the top: see ``warm``
+
         if self._http is None:
             self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
         body = json.dumps(content(notification), ensure_ascii=False).encode()
@@ -76,6 +77,17 @@ class Senders:
             raise NotSent(f"the webhook cannot be reached: {type(error).__name__}") from error
         if not answer.is_success:
             raise NotSent(f"the webhook answered {answer.status_code}")
+
+    @staticmethod
+    def warm(vias: Collection[str]) -> None:
+        """Load what these kinds of routes need. Half a second's work, done beside the start and not before it."""
+        if "webhook" in vias:
+            import httpx  # noqa: F401  # loaded for ``_post``
+        if "apprise" in vias:
+            import apprise
+
+            plugins: Any = apprise.plugins
+            plugins.url_to_dict("json://127.0.0.1", secure_logging=True)
 
     async def close(self) -> None:
         """Let go of open connections."""

@@ -19,8 +19,7 @@ from models import roster as rosters
 from models.alarm_quality import Quality, measure
 from models.calendar import Calendar
 from models.notices import trial
-from models.room import ROTA
-from models.roster import Roster, Rota
+from models.roster import ROTA, Roster, Rota
 from models.values import Order, from_json, to_json
 from sensors.gateway import asking as asks
 from sensors.gateway.asking import JSON, Asking, By, Comment, Moment, milliseconds, unavailable
