@@ -1,14 +1,18 @@
 """Readings a second that one core of the gateway accepts over HTTP, on a real broker.
 
-Requests of 1, 50 and 500 readings as JSON, sent over many connections by a client that only writes prepared bytes and
-reads answers. Each reading is checked and confirmed by the embedded broker before its 202. The limit in the same run
-is the same server with an endpoint that only counts the bytes of the same requests. The server is held to one core;
-client and broker share the others.
+Requests of 1, 50 and 500 readings as JSON, SenML, SensorThings DataArray and Arrow, sent over many connections by a
+client that only writes prepared bytes and reads answers. Each reading is checked and confirmed by the embedded broker
+before its 202. The limit in the same run is the same server with an endpoint that only counts the bytes of the same
+requests. The server is held to one core; client and broker share the others.
+
+``flood`` is what a well-behaved gateway (20 requests a second) waits, alone and while another floods beyond its rate.
+MQTT is measured by ``bench mqtt``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import multiprocessing
 import os
@@ -24,7 +28,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import uvicorn
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
@@ -41,7 +47,14 @@ SHARDS = 8
 SIZES = {1: 256, 50: 128, 500: 64}  # readings in a request → connections that send them
 WARM_S = 1.0
 MEASURE_S = 4.0
-PATH = "/v1/readings"
+FORMS = {  # media type and path
+    "json": ("application/json", "/v1/readings"),
+    "senml": ("application/senml+json", "/v1/readings"),
+    "dataarray": ("application/json", "/sensorthings/v1.1/CreateObservations"),
+    "arrow": ("application/vnd.apache.arrow.stream", "/v1/readings"),
+}
+FLOOD_S = 5.0
+POLITE_HZ = 20
 
 
 @dataclass(frozen=True)
@@ -61,11 +74,16 @@ def main(as_json: bool = False) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-gateway-") as folder, running_broker(Path(folder) / "kafka") as at:
         settings, token = _prepared(Path(folder), at)
         with _process(_serve_gateway, settings) as pid:
-            taken = {size: _measure(settings, token, size, pid) for size in SIZES}
+            forms = {form: {size: _measure(settings, token, size, pid, form) for size in SIZES} for form in FORMS}
         with _process(_serve_bare, settings) as pid:
             limit = {size: _measure(settings, token, size, pid) for size in SIZES}
+        with _process(_serve_gateway, settings.model_copy(update={"rate_limit": 20_000})):
+            flood = _flooded(settings, token)
+    taken = forms["json"]
     if not as_json:
-        print(_table(taken, limit))
+        for form, measured in forms.items():
+            print(form, _table(measured, limit), sep="\n")
+        print(f"flood: {flood}")
         return 0
     return tell(
         {
@@ -73,6 +91,10 @@ def main(as_json: bool = False) -> int:
             "readings_per_core_s": taken[500].per_core,
             "limit_readings_per_s": limit[500].readings_per_s,
             "gateway": {str(size): asdict(one) for size, one in taken.items()},
+            "formats": {
+                form: {str(size): asdict(one) for size, one in measured.items()} for form, measured in forms.items()
+            },
+            "flood": flood,
             "limit": {str(size): asdict(one) for size, one in limit.items()},
         }
     )
@@ -164,25 +186,47 @@ def _wait_for(port: int, within_s: float = 60) -> None:
 # --- the client ---------------------------------------------------------------------------------------------------
 
 
-def _measure(settings: Settings, token: str, size: int, pid: int) -> Measured:
+def _measure(settings: Settings, token: str, size: int, pid: int, form: str = "json") -> Measured:
     connections = SIZES[size]
-    requests = [_request(token, _body(size, first * size)) for first in range(connections)]
+    requests = [_request(token, _body(form, size, first * size), form) for first in range(connections)]
     return asyncio.run(_load(settings.gateway_port, requests, size, pid))
 
 
-def _body(size: int, first: int) -> bytes:
+def _body(form: str, size: int, first: int) -> bytes:
     now = int(time.time() * 1000)
-    rows = [
-        {"datastream": f"cam-{(first + row * 190) % CAMERAS:06d}/people", "time": now, "value": float(row)}
-        for row in range(size)
-    ]
-    return json.dumps({"readings": rows}, separators=(",", ":")).encode()
+    names = [f"cam-{(first + row * 190) % CAMERAS:06d}/people" for row in range(size)]
+    values = [float(row) for row in range(size)]
+    match form:
+        case "senml":
+            told: Any = [{"n": n, "t": now / 1000, "v": v} for n, v in zip(names, values, strict=True)]
+            told[0]["u"] = "1"
+        case "dataarray":
+            moment = dt.datetime.fromtimestamp(now / 1000, dt.UTC).isoformat(timespec="milliseconds")
+            told = [
+                {
+                    "Datastream": {"@iot.id": name},
+                    "components": ["phenomenonTime", "result"],
+                    "dataArray": [[moment, value]],
+                }
+                for name, value in zip(names, values, strict=True)
+            ]
+        case "arrow":
+            table = pa.table({"datastream": names, "time": np.full(size, now), "value": values})
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            return bytes(sink.getvalue())
+        case _:
+            rows = zip(names, values, strict=True)
+            told = {"readings": [{"datastream": n, "time": now, "value": v} for n, v in rows]}
+    return json.dumps(told, separators=(",", ":")).encode()
 
 
-def _request(token: str, body: bytes) -> bytes:
+def _request(token: str, body: bytes, form: str = "json") -> bytes:
+    media, path = FORMS[form]
     head = (
-        f"POST {PATH} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n"
+        f"content-type: {media}\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -190,8 +234,10 @@ def _request(token: str, body: bytes) -> bytes:
 class _Connection(asyncio.Protocol):
     """Sends one request after the other and keeps the seconds each took."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, limited: bool = False, endless: bool = True) -> None:
         self.request = request
+        self._limited = limited  # 429 is an answer like any other
+        self._endless = endless
         self.seconds: list[float] = []
         self.refused: bytes = b""
         self._answer = b""
@@ -208,9 +254,14 @@ class _Connection(asyncio.Protocol):
         head, found, body = self._answer.partition(b"\r\n\r\n")
         if not found or len(body) < _length(head):
             return
-        if b" 202 " not in head[:16]:
+        if b" 202 " not in head[:16] and not (self._limited and self._endless and b" 429 " in head[:16]):
             self.refused = self._answer
         self.seconds.append(time.perf_counter() - self._sent)
+        if self._endless:
+            self._next()
+
+    def again(self) -> None:
+        """Send the request once more."""
         self._next()
 
     def _next(self) -> None:
@@ -253,6 +304,35 @@ async def _load(port: int, requests: list[bytes], size: int, pid: int) -> Measur
         core=round(used / took, 2),
         per_core=round(len(seconds) * size / used),
     )
+
+
+def _flooded(settings: Settings, token: str) -> dict[str, float]:
+    """p99 of a well-behaved gateway, alone and beside one that sends all it can."""
+    polite = tokens.issue(settings.secrets / gateway.TOKENS, "polite")
+    time.sleep(tokens.RECHECK_S + 0.5)
+    request = _request(polite, _body("json", 50, 0))
+    alone = asyncio.run(_polite(settings.gateway_port, request, []))
+    flood = [_request(token, _body("json", 500, first * 500)) for first in range(16)]
+    beside = asyncio.run(_polite(settings.gateway_port, request, flood))
+    return {"alone_p99_ms": alone, "flooded_p99_ms": beside, "times": round(beside / alone, 2)}
+
+
+async def _polite(port: int, request: bytes, flood: list[bytes]) -> float:
+    loop = asyncio.get_running_loop()
+    flooding = [(await loop.create_connection(partial(_Connection, one, True), "127.0.0.1", port))[1] for one in flood]
+    transport, connection = await loop.create_connection(partial(_Connection, request, True, False), "127.0.0.1", port)
+    await asyncio.sleep(WARM_S)
+    connection.seconds.clear()
+    until = time.perf_counter() + FLOOD_S
+    while time.perf_counter() < until:
+        connection.again()
+        await asyncio.sleep(1 / POLITE_HZ)
+    for one in (*flooding, connection):
+        one.stop()
+    transport.close()
+    if connection.refused:
+        raise RuntimeError(f"the well-behaved gateway was refused: {connection.refused[:300]!r}")
+    return round(sorted(connection.seconds)[int(len(connection.seconds) * 0.99)] * 1000, 2)
 
 
 def _table(taken: dict[int, Measured], limit: dict[int, Measured]) -> str:
