@@ -33,7 +33,16 @@ _Text = Callable[[int], bytes]
 
 
 def _columns(body: bytes, envelope: Envelope) -> Columns:
-    table = _table(body, envelope.limit)
+    try:
+        return _read(_table(body, envelope.limit))
+    except Unreadable:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError, TypeError) as error:  # names, zones …
+        raise Undecodable(f"not an Arrow IPC stream: {str(error)[:200]}", 0) from error
+
+
+def _read(table: pa.Table) -> Columns:
+    """The rows of the table as columns of readings."""
     for name in NEEDED:
         if name not in table.schema.names:
             there = ", ".join(table.schema.names)[:300]
@@ -68,25 +77,23 @@ def _columns(body: bytes, envelope: Envelope) -> Columns:
 
 
 def _table(body: bytes, limit: int) -> pa.Table:
-    """The stream's rows, its buffers checked; raises ``Undecodable``, ``Unreadable`` or ``TooMany``."""
-    _check(body, limit)
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
-            if len(stream.schema) > FIELDS:
-                raise Misshapen("schema", len(stream.schema), FIELDS, f"{len(stream.schema)} columns, at most {FIELDS}")
-            batches, rows = [], 0
-            for batch in stream:
-                rows = bounded(rows + batch.num_rows, limit)
-                batch.validate(full=True)
-                batches.append(batch)
-            return pa.Table.from_batches(batches, stream.schema)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError, TypeError) as error:
-        if isinstance(error, Unreadable):
-            raise
-        raise Undecodable(f"not an Arrow IPC stream: {str(error)[:200]}", 0) from error
+    """The stream's rows, its buffers checked; raises ``Unreadable``, ``TooMany`` or what Arrow raises."""
+    _check(body)
+    with pa.ipc.open_stream(pa.py_buffer(body)) as stream:
+        names = stream.schema.names
+        if len(names) > FIELDS:
+            raise Misshapen("schema", len(names), FIELDS, f"the stream has {len(names)} columns, at most {FIELDS}")
+        if twice := [name for name in (*NEEDED, *TOLD) if names.count(name) > 1]:
+            raise Misshapen(twice[0], names.count(twice[0]), 1, f"column {twice[0]} is there twice; send it once")
+        batches, rows = [], 0
+        for batch in stream:
+            rows = bounded(rows + batch.num_rows, limit)
+            batch.validate(full=True)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, stream.schema)
 
 
-def _check(body: bytes, limit: int) -> None:
+def _check(body: bytes) -> None:
     """Look at the frames of the stream before any is unpacked."""
     try:
         reader = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
@@ -98,8 +105,8 @@ def _check(body: bytes, limit: int) -> None:
         raise Unreadable(f"more than {MESSAGES} messages in one stream; send fewer, larger batches", limit=MESSAGES)
     except StopIteration:
         return
-    except (pa.ArrowException, OSError, struct.error) as error:
-        raise Undecodable(f"not an Arrow IPC stream: {str(error)[:200]}", 0) from error
+    except struct.error as error:
+        raise Undecodable(f"not an Arrow IPC stream: {error}", 0) from error
 
 
 def _compressed(metadata: bytes) -> bool:

@@ -38,6 +38,9 @@ def observations(columns: Columns) -> Decoded:
             decoded.faults.append(not_finite(index, value))
     for index, other in columns.others:
         decoded.add(index, other)
+    if columns.others:
+        pairs = sorted(zip(decoded.records, decoded.values, strict=True), key=lambda pair: pair[0])
+        decoded.records, decoded.values = [index for index, _ in pairs], [value for _, value in pairs]
     decoded.faults.sort(key=lambda fault: fault.index)
     return decoded
 
