@@ -34,7 +34,7 @@ def run(role: Role, settings: Settings) -> int:
 
         return asyncio.run(run_notifier(settings, kafka, redis))
     from citybrain import prepare
-    from config import services
+    from config import services, units
     from config import site as sites
 
     prepare.make_register(settings)
@@ -44,7 +44,8 @@ def run(role: Role, settings: Settings) -> int:
     if role == "gateway":
         from sensors.gateway.app import run as gateway
 
-        gateway(settings, site.city.timezone, services.load(site.city.folder))
+        fleet = frozenset(units.of_city(site.city))
+        gateway(settings, site.city.timezone, services.load(site.city.folder), fleet)
         return 0
     if role == "poll":
         from config import city as cities

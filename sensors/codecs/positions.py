@@ -1,4 +1,4 @@
-"""Where units are: a JSON list of ``{"unit", "time", "lon", "lat", "speed_kmh"?, "crs"?}``, alone or as ``positions``."""
+"""Where units are: JSON rows of ``{"unit", "time", "lon", "lat", "speed_kmh"?, "crs"?}``, also below ``positions``."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def _position(row: members.Row, envelope: Envelope) -> Position:
     speed = members.maybe(row, "speed_kmh")
     if speed is not None and not 0 <= speed <= FASTEST_KMH:
         raise Amiss("speed_kmh", speed, f"0..{FASTEST_KMH:g}", f"speed_kmh {speed:g} is outside 0..{FASTEST_KMH:g}")
-    return Position(
-        unit=unit, time=_time(row, envelope), lon=lon, lat=lat, speed_kmh=speed, source=envelope.source
-    )
+    return Position(unit=unit, time=_time(row, envelope), lon=lon, lat=lat, speed_kmh=speed, source=envelope.source)
 
 
 def _time(row: members.Row, envelope: Envelope) -> int:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from config.register import Register, RegisterError, load
 from config.services import Service
 from config.settings import Settings
-from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, requests
+from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, positions, requests, units, warnings
 from sensors.gateway.access import Access
 from sensors.gateway.asking import Asking
 from sensors.gateway.body import Bodies, Gone
@@ -59,9 +59,11 @@ def create(
     clock: Callable[[], float] = time.time,
     zone: str = "UTC",
     services: tuple[Service, ...] = (),
+    fleet: frozenset[str] | None = None,
 ) -> FastAPI:
     """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970, ``zone``
-    is that of times that come without one, ``services`` are what citizens may ask of the city.
+    is that of times that come without one, ``services`` are what citizens may ask of the city, ``fleet`` the ids of
+    its units (None: positions of any are taken).
 
     Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
     """
@@ -99,6 +101,10 @@ def create(
     app.include_router(alerts.router(alerts.Desk(asking)))
     app.include_router(incidents.router(incidents.Office(asking)))
     app.include_router(budget.router(budget.Budget(asking)))
+    app.include_router(units.router(units.Fleet(asking)))
+    app.include_router(warnings.router(warnings.Bulletin(asking)))
+    tolerance_ms = settings.future_tolerance_s * 1000
+    app.include_router(positions.router(positions.Positions(access, bodies, made.reception, fleet, tolerance_ms)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(
@@ -110,14 +116,19 @@ def create(
     return app
 
 
-def run(settings: Settings, zone: str = "UTC", services: tuple[Service, ...] = ()) -> None:
+def run(
+    settings: Settings,
+    zone: str = "UTC",
+    services: tuple[Service, ...] = (),
+    fleet: frozenset[str] | None = None,
+) -> None:
     """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
 
     Waits for the register. What is in flight when the signal comes is answered first.
     """
     signal.signal(signal.SIGTERM, _leave)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every try; the outlet tells when one matters
-    app = create(settings, registered(settings), zone=zone, services=services)
+    app = create(settings, registered(settings), zone=zone, services=services, fleet=fleet)
     gc.collect()
     gc.freeze()  # the register stays for ever; looking through it again would only cost time
     config = uvicorn.Config(

@@ -11,14 +11,18 @@ from fastapi.openapi.utils import get_openapi
 from models.incidents import DOABLE
 from models.silences import Silence
 from models.trust import Watch
-from models.values import Action, Alert, Incident
+from models.units import DOES, Nearest
+from models.values import Action, Alert, Incident, Position, Unit
+from models.warnings import Raised
 from sensors.codecs.columns import Fault
 from sensors.codecs.readings import Reading
 from sensors.gateway.alerts import Ask
 from sensors.gateway.asking import KEY_LENGTH
 from sensors.gateway.budget import Dial
 from sensors.gateway.incidents import NewSilence, Ordered
+from sensors.gateway.positions import PATH as POSITIONS
 from sensors.gateway.readings import ERRORS, PATH
+from sensors.gateway.warnings import Confirmed
 from sensors.problems import TYPE
 
 Schema = dict[str, Any]
@@ -30,9 +34,21 @@ ROOM = {
     "/v1/incidents": ("incidents", "Incident"),
     "/v1/silences": ("silences", "Silence"),
     "/v1/budget": ("budgets", "Watch"),
+    "/v1/units": ("units", "Unit"),
+    "/v1/warnings": ("warnings", "Raised"),
 }
-BODIES = {"/{action}": "Ask", "/{do}": "Ordered", "/v1/silences": "NewSilence", "/v1/budget": "Dial"}
-CHOICES = {"action": get_args(Action), "do": DOABLE}
+BODIES = {
+    "/{action}": "Ask",
+    "/{do}": "Ordered",
+    "/v1/silences": "NewSilence",
+    "/v1/budget": "Dial",
+    "/confirm": "Confirmed",
+}
+CHOICES = {
+    ("/v1/alerts", "action"): get_args(Action),
+    ("/v1/incidents", "do"): DOABLE,
+    ("/v1/units", "do"): DOES,
+}
 IDEMPOTENCY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -94,6 +110,7 @@ def describe(app: FastAPI) -> Schema:
         components["schemas"] = schemas
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         schema["paths"][PATH] = {"post": _post_readings()}
+        schema["paths"][POSITIONS]["post"] |= _post_positions()
         for path, item in schema["paths"].items():
             for operation in item.values():
                 _complete(path, operation)
@@ -103,7 +120,23 @@ def describe(app: FastAPI) -> Schema:
 
 def _components() -> dict[str, Schema]:
     _, schemas = msgspec.json.schema_components(
-        [Reading, Ask, Alert, Ordered, Incident, NewSilence, Silence, Watch, Dial, Fault],
+        [
+            Reading,
+            Ask,
+            Alert,
+            Ordered,
+            Incident,
+            NewSilence,
+            Silence,
+            Watch,
+            Dial,
+            Unit,
+            Nearest,
+            Position,
+            Raised,
+            Confirmed,
+            Fault,
+        ],
         ref_template="#/components/schemas/{name}",
     )
     readings = {"type": "array", "items": {"$ref": "#/components/schemas/Reading"}}
@@ -144,6 +177,21 @@ def _post_readings() -> Schema:
     }
 
 
+def _post_positions() -> Schema:
+    return {
+        "description": "202 comes once the broker has confirmed them, or the disk holds them. What is refused is told "
+        "in errors. A position may name its crs: wgs84 (without it), gcj02 or bd09.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/Position"}}}
+            },
+        },
+        "responses": {"202": _answer("what was taken", "application/json", "Receipt")}
+        | _problems("401", "403", "408", "413", "415", "422", "429", "503"),
+    }
+
+
 def _complete(path: str, operation: Schema) -> None:
     """Tokens, answers and bodies, which the routes themselves do not tell."""
     if path in PUBLIC:
@@ -176,11 +224,16 @@ def _complete_room(path: str, operation: Schema, plural: str, one: str) -> None:
                 "required": True,
                 "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{names}"}}},
             }
+    if path == "/v1/units/nearest":
+        rows = {"type": "array", "items": {"$ref": "#/components/schemas/Nearest"}}
+        units: Schema = {"type": "object", "properties": {"units": rows}}
+        answers["200"] = {"description": "free units", "content": {"application/json": {"schema": units}}}
     if path == "/v1/silences" and acts:
         answers["201"] = answers.pop("200")
     for parameter in operation.get("parameters", ()):
-        if parameter["name"] in CHOICES:
-            parameter["schema"] = {"type": "string", "enum": list(CHOICES[parameter["name"]])}
+        choices = CHOICES.get((f"/v1/{plural}", parameter["name"]))
+        if choices:
+            parameter["schema"] = {"type": "string", "enum": list(choices)}
 
 
 def _problems(*statuses: str) -> Schema:

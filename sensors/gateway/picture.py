@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from config import contract
 from models.trust import Watch
-from models.values import Alert, Answer, Incident, ServiceRequest, from_json, to_json
+from models.values import Alert, Answer, Incident, ServiceRequest, Unit, from_json, to_json
 from sensors.gateway.metrics import Tally
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,16 @@ class Picture:
         """The incident with this id, if it is in the picture; raises ``RedisError``."""
         data = await self._redis.hget(contract.incidents(self._city), number)
         return None if data is None else from_json(data, Incident)
+
+    async def units(self) -> list[Unit]:
+        """Every unit by its id; raises ``RedisError``."""
+        found = await self._redis.hvals(contract.units(self._city))
+        return sorted((from_json(data, Unit) for data in found), key=lambda unit: unit.id)
+
+    async def unit(self, number: str) -> Unit | None:
+        """The unit with this id; raises ``RedisError``."""
+        data = await self._redis.hget(contract.units(self._city), number)
+        return None if data is None else from_json(data, Unit)
 
     async def items(self, kind: str) -> list[bytes]:
         """The room's items of a kind (silence, warning …) as JSON, by their ids; raises ``RedisError``."""
