@@ -11,11 +11,13 @@ The table moves only after every REFRESH readings, so that results do not depend
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from models.both import formula
+from models.both import Number, formula
 from models.tails import CAP
 
 STEPS = 20  # a unit of score
@@ -27,24 +29,38 @@ ENOUGH, DECADE = 20.0, 200.0  # readings at or above a score that make it known;
 FLATTEST, STEEPEST = 0.5, 4.0
 
 
-def counts() -> NDArray[np.float64]:
-    """(SIZE + 1,): how many scores fell into each step, and behind them how many readings there were."""
-    return np.zeros(SIZE + 1)
+def counts(tables: int = 1) -> NDArray[np.float64]:
+    """(tables, SIZE + 1): how many scores fell into each step; behind those of the first, how many readings there were.
+
+    The first is of what is told in the end; the others may count what lies far out alone, of the same readings.
+    """
+    return np.zeros((tables, SIZE + 1))
 
 
-def table() -> NDArray[np.float64]:
-    """(SIZE,): the calibrated score at the start of each step; at first the score itself."""
-    return np.arange(SIZE) / STEPS
+def table(tables: int = 1) -> NDArray[np.float64]:
+    """(tables, SIZE): the calibrated score at the start of each step; at first the score itself."""
+    return np.tile(np.arange(SIZE) / STEPS, (tables, 1))
 
 
 @formula
 def refresh(seen: NDArray[np.float64], worth: NDArray[np.float64]) -> None:
-    """Write the calibrated scores of what was ``seen`` into the table ``worth``."""
+    """Write the calibrated scores of what was ``seen`` into the tables ``worth``."""
     total = 0.0
     for i in range(SIZE):
-        total += seen[i]
+        total += seen[0, i]
     if total < ENOUGH:
         return
+    for k in range(len(seen)):
+        _rank(seen[k], worth[k], total)
+    if total > MOST:
+        for k in range(len(seen)):
+            for i in range(SIZE):
+                seen[k, i] = math.floor(0.5 * seen[k, i])
+
+
+@formula
+def _rank(seen: NDArray[np.float64], worth: NDArray[np.float64], total: float) -> None:
+    """The shares of ``total`` at or above each step, and the line through their last decade beyond."""
     above, known, decade = 0.0, -1, -1
     for i in range(SIZE - 1, -1, -1):
         above += seen[i]
@@ -53,6 +69,10 @@ def refresh(seen: NDArray[np.float64], worth: NDArray[np.float64]) -> None:
         if above >= DECADE and decade < 0:
             decade = i
         worth[i] = -math.log10(above / total) if above > 0.0 else 0.0
+    if known < 0:  # too little lies far out to say anything
+        for i in range(SIZE):
+            worth[i] = i / STEPS
+        return
     slope = 1.0
     if 0 <= decade < known:
         slope = min(max((worth[known] - worth[decade]) * STEPS / (known - decade), FLATTEST), STEEPEST)
@@ -61,6 +81,38 @@ def refresh(seen: NDArray[np.float64], worth: NDArray[np.float64]) -> None:
         beyond = last + slope * (i - known) / STEPS
         told = worth[i] if i <= known else min(beyond, CAP)
         worth[i] = trust * told + (1.0 - trust) * i / STEPS
-    if total > MOST:
-        for i in range(SIZE):
-            seen[i] = math.floor(0.5 * seen[i])
+
+
+def whole(at: Number) -> Number:
+    """The whole numbers below, as positions."""
+    return at.astype(np.int64)
+
+
+@overload(whole)
+def _whole(at: Number) -> Callable[[Number], Number]:
+    def position(at: Number) -> Number:
+        return int(at)
+
+    return position
+
+
+@formula
+def told(raw: Number, worth: NDArray[np.float64]) -> Number:
+    """What a score ``raw`` is worth by its table (SIZE,): a float in a compiled loop, an array (readings,) else."""
+    at = raw * STEPS
+    step = whole(at)
+    return worth[step] + (at - step) * (worth[step + 1] - worth[step])
+
+
+@formula
+def count(seen: NDArray[np.float64], worth: NDArray[np.float64]) -> None:
+    """One more reading; after every REFRESH of them the tables ``worth`` are written anew."""
+    seen[0, SIZE] += 1.0
+    if seen[0, SIZE] == REFRESH:
+        seen[0, SIZE] = 0.0
+        refresh(seen, worth)
+
+
+def left(seen: NDArray[np.float64]) -> int:
+    """How many readings until the tables are written anew."""
+    return int(REFRESH - seen[0, SIZE])

@@ -61,10 +61,21 @@ def _beyond(over: Number, excess: Number, square: Number) -> Callable[[Number, N
 
 
 @formula
+def stride(readings: Number) -> Number:
+    """How far a threshold moves at the ``readings``-th reading of its datastream."""
+    return 20.0 / lower(readings + QUANTILE_PRIOR, QUANTILE_MEMORY)  # 20: one over a normal's density there
+
+
+@formula
+def moved(over: Number, threshold: Number, step: Number, exceed: float) -> Number:
+    """The threshold that a share ``exceed`` passes after a reading that is ``over`` it or not, by a ``step``."""
+    return upper(threshold + step * (choose(over, 1.0, 0.0) - exceed), 0.5)
+
+
+@formula
 def moved_threshold(z: Number, threshold: Number, readings: Number) -> Number:
     """The threshold after a reading ``z`` of this side (negative: the other side), the ``readings``-th one."""
-    step = 20.0 / lower(readings + QUANTILE_PRIOR, QUANTILE_MEMORY)  # 20: one over a normal's density there
-    return upper(threshold + step * (choose(z > threshold, 1.0, 0.0) - EXCEED), 0.5)
+    return moved(z > threshold, threshold, stride(readings), EXCEED)
 
 
 @formula

@@ -72,41 +72,126 @@ class Point:
 
 
 @dataclass
+class Shift:
+    """A weighted mean of the last residuals, its variance and its tail."""
+
+    rate: float
+    square: float
+    mean: float = 0.0
+    peak: float = 0.0
+    tail: Side = field(default_factory=Side)
+
+    def push(self, z: float) -> float:
+        """Take a residual; the mean in deviations of its own past."""
+        mean = self.mean + self.rate * (min(max(z, -4.0), 4.0) - self.mean)
+        size = mean * mean / self.square
+        self.square = kept(self.square + (min(mean * mean, 9.0 * self.square) - self.square) / 500.0)
+        self.mean = kept(mean)
+        return math.sqrt(size)
+
+    def learn(self, size: float, step: float, young: bool) -> None:
+        """The top of an excursion teaches the tail once it is over; young ones move the threshold."""
+        if size > self.tail.threshold:
+            self.peak = kept(max(size, self.peak))
+        elif self.peak > 0.0:
+            self.tail.learn_excess(self.peak)
+            self.peak = 0.0
+        if young:
+            over = (size > self.tail.threshold) - 0.04
+            self.tail.threshold = kept(max(self.tail.threshold + 0.5 * step * over, 0.5))
+
+
+@dataclass
+class Stretch:
+    """What holds for readings close in time, and what they will teach."""
+
+    place: tuple[int, int, int]
+    share: float
+    seasons: tuple[float, float]
+    expected: float
+    inverse: float
+    load: float
+    told: tuple[float, float, float]
+    like: float
+    step: float
+    weight: float = 0.0
+    missed: float = 0.0
+    size: float = 0.0
+
+
+class Neighbours:
+    """Twin of ``models.neighbours``: one group, its level and what its readings pull it to."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.level = 0.0
+        self.pulls: list[tuple[float, float]] = []
+
+    def add(self, z: float, load: float, told: bool) -> None:
+        """Take a reading's residual; the level moves when enough are in."""
+        left = min(max(z - self.level * load, -3.0), 3.0)
+        self.pulls.append((load * left, load * load) if told else (0.0, 0.0))
+        if len(self.pulls) == self.every:
+            pull, weight = (sum(column) for column in zip(*self.pulls, strict=True))
+            self.level += pull / weight if weight else 0.0
+            self.pulls.clear()
+
+
+@dataclass
 class SeasonalBaseline:
-    """Twin of ``models.detectors.seasonal_baseline`` for one datastream."""
+    """Twin of ``models.detectors.seasonal_baseline`` for one datastream, before the pool has learned."""
 
     detector: Any
+    neighbours: Neighbours | None = None
     readings: int = 0
     seen: float = 0.0
     local: float = 0.0
     level: float = 0.0
     spread: float = 0.0
-    peak: float = 0.0
     last: int | None = None
     points: dict[tuple[int, int], Point] = field(default_factory=dict)
     spreads: dict[int, float] = field(default_factory=dict)
+    stretch: Stretch | None = None
+    product: float = 0.0
+    square: float = 1.0
+    before: float = 0.0
+    pace: float = 0.0
+    lowest: float = 0.0
+    highest: float = 0.0
+    news: float = kept(0.1)
+    records: float = 0.0
+    run: int = 0
+    peak: float = 0.0
     up: Side = field(default_factory=Side)
     down: Side = field(default_factory=Side)
+    short: Shift = field(default_factory=lambda: Shift(1.0 / 6.0, kept(0.2)))
+    long: Shift = field(default_factory=lambda: Shift(1.0 / 40.0, kept(0.1)))
 
     def point(self, kind: int, node: int) -> Point:
         """The point, made when it is first asked for."""
         return self.points.setdefault((kind, node), Point())
 
-    def places(self, kind: int, local_ms: int) -> list[tuple[int, int, int, float]]:
-        """The two points of the day around a time: (kind, the kind that lends to it, point, weight)."""
+    def places(self, node: int, today: int, tomorrow: int) -> list[tuple[Point, Point, int]]:
+        """The two points of the day around a time: the own one, the one that lends to it, and the point's number."""
+        lenders = (1, 0, 1) if self.detector.season == "day" else (1, 0, 1, 2, 3, 6, 5, 6)
+        following = (node + 1) % self.detector.bins
+        return [
+            (self.point(kind, at), self.point(lenders[kind], at), at)
+            for kind, at in ((today, node), (tomorrow, following))
+        ]
+
+    def where(self, kind: int, local_ms: int) -> tuple[tuple[int, int, int], float]:
+        """Point of the day, slot set, that of the next point; and how far towards it."""
         bins = self.detector.bins
         width = 86_400_000 // bins
         day, within = divmod(local_ms, 86_400_000)
         node = min(within // width, bins - 1)
         share = min((within - node * width) / width, 1.0)
-        following = (node + 1) % bins
         if self.detector.season == "day":
-            lender = {0: 1, 1: 0, 2: 1}[kind]
-            return [(kind, lender, node, 1.0 - share), (kind, lender, following, share)]
-        lenders = {0: 1, 1: 0, 2: 1, 3: 2, 4: 3, 5: 6, 6: 5, 7: 6}
+            return (node, kind, kind), share
         today = 7 if kind == 2 else (day + 3) % 7
-        tomorrow = today if following > node or today == 7 else (today + 1) % 7
-        return [(today, lenders[today], node, 1.0 - share), (tomorrow, lenders[tomorrow], following, share)]
+        tomorrow = today if node < bins - 1 or today == 7 else (today + 1) % 7
+        return (node, today, tomorrow), share
 
     def step(self, time_ms: int, value: float, kind: int, local_ms: int) -> Told:
         """Score one reading, then learn it."""
@@ -114,74 +199,147 @@ class SeasonalBaseline:
         if not math.isfinite(value):
             return NOTHING
         value = min(max(value, -1e15), 1e15)
-        x = math.sqrt(max(value, 0.0) + 0.375) if d.counts else value
-        local = self.local if self.readings else x
-        places = self.places(kind, local_ms)
+        x = kept(math.sqrt(max(value, 0.0) + 0.375) if d.counts else value)
+        gap = -1.0 if self.last is None else max((time_ms - self.last) * (1.0 / (86_400_000 // d.bins)), 0.0)
+        self.last = time_ms if self.last is None else max(self.last, time_ms)
+        passed, told = min(max(gap, 0.0), 1.0), self.readings >= d.ready
+        if not self.readings:
+            self.local = self.lowest = self.highest = x
+        place, share = self.where(kind, local_ms)
+        old = self.stretch
+        if old is None or not told or old.weight + passed >= 1.0 / 60.0 or old.place != place:
+            if old is not None:
+                self._learn_season(old)
+            self.stretch = self._begin(place, share)
+        score = self._judge(x, gap, passed, told)
+        self.readings += 1
+        assert self.stretch is not None
+        return (score, *self.stretch.told) if told else (score, math.nan, math.nan, math.nan)
+
+    def _begin(self, place: tuple[int, int, int], share: float) -> Stretch:
+        d, share = self.detector, kept(share)
         seasons, visits, here = [], 0.0, 0.0
-        for own_kind, lender_kind, node, weight in places:
-            own, lender = self.point(own_kind, node), self.point(lender_kind, node)
-            lent = (lender.seen * lender.mean + d.shrink * local) / (lender.seen + d.shrink)
+        for (own, lender, node), weight in zip(self.places(*place), (1.0 - share, share), strict=True):
+            lent = (lender.seen * lender.mean + d.shrink * self.local) / (lender.seen + d.shrink)
             prior = d.shrink**2 / (own.seen + d.shrink)
             seasons.append((own.seen * own.mean + prior * lent) / (own.seen + prior))
             visits += weight * (own.seen + lender.seen)
             here += weight * self.spreads.get(node, 0.0)
-        expected = sum(weight * season for (_, _, _, weight), season in zip(places, seasons, strict=True)) + self.level
+        expected = (1.0 - share) * seasons[0] + share * seasons[1] + self.level
         known = max(visits - 1.0, 0.0)
         deviation = (known * here + 2.0 * d.shrink * self.spread) / (known + 2.0 * d.shrink) * math.sqrt(math.pi / 2)
         deviation = max(deviation, d.floor, 1e-3 * abs(expected))
-        deviation *= math.sqrt(1.0 + 1.0 / (1.0 + visits))
-        residual = x - expected
-        z = residual / deviation
-        ready = self.readings >= d.ready
-        score = (self.up if residual > 0.0 else self.down).surprise(abs(z)) if ready else 0.0
+        wide = max(deviation * math.sqrt(1.0 + 1.0 / (1.0 + visits)), 1e-9)
+        load = max(expected, math.sqrt(0.375)) / wide if d.counts else 1.0
+        like = min(max(self.product / max(self.square, 0.25), 0.0), 0.5)
+        reach = 1.6448536269514722 * wide / math.sqrt(1.0 - like**2)
+        told = (self._plain(expected, wide), self._edge(expected - reach), self._edge(expected + reach))
+        step = 20.0 / min(self.readings + 1.0 + 300.0, 6_000.0)
+        known_seasons = (kept(seasons[0]), kept(seasons[1]))
+        return Stretch(
+            place, share, known_seasons, kept(expected), kept(1.0 / wide), kept(load), told, kept(like), kept(step)
+        )
 
-        self.readings += 1
-        gap = -1.0 if self.last is None else max((time_ms - self.last) / (86_400_000 // d.bins), 0.0)
-        passed = min(max(gap, 0.0), 1.0)
-        learned = min(max(residual, -3.0 * deviation), 3.0 * deviation) if ready else residual
-        self._learn_season(places, seasons, passed, learned)
-        if gap != 0.0:
-            weight = max(passed, 0.0 if ready else 1.0 / self.readings) * (visits + 0.05) / (visits + 1.0)
-            self.seen = kept(min(self.seen + weight, 168.0))
-            self.spread = kept(self.spread + weight / self.seen * (abs(learned) - self.spread))
-        self.level = kept(self.level + passed / d.drift * learned)
-        self.local = kept(local + max(0.2, 1.0 / self.readings) * (x - local))
-        if ready:
-            self._learn_tails(z)
-        self.last = time_ms if self.last is None else max(self.last, time_ms)
-        if not ready:
-            return (score, math.nan, math.nan, math.nan)
-        return (score, *self._plain(expected, deviation))
+    def _plain(self, x: float, deviation: float) -> float:
+        return max(max(x, 0.0) ** 2 + deviation**2 - 0.375, 0.0) if self.detector.counts else x
 
-    def _learn_tails(self, z: float) -> None:
-        if abs(z) > (self.up if z > 0.0 else self.down).threshold:
-            if abs(z) > abs(self.peak):
-                self.peak = kept(math.copysign(min(abs(z), 1e15), z))
-            return
-        self.up.learn(max(self.peak, z) if self.peak > 0.0 else z, self.readings)
-        self.down.learn(max(-self.peak, -z) if self.peak < 0.0 else -z, self.readings)
-        self.peak = 0.0
+    def _edge(self, x: float) -> float:
+        return max(max(x, 0.0) ** 2 - 0.375, 0.0) if self.detector.counts else x
 
-    def _learn_season(
-        self, places: Sequence[tuple[int, int, int, float]], seasons: Sequence[float], passed: float, learned: float
-    ) -> None:
-        for (own_kind, lender_kind, node, weight), season in zip(places, seasons, strict=True):
-            own, lender = self.point(own_kind, node), self.point(lender_kind, node)
-            rate = passed * weight
-            seen = min(own.seen + rate, self.detector.visits)
-            own.mean = kept(own.mean + rate / max(seen, 1e-9) * (season + learned - own.mean))
+    def _learn_season(self, old: Stretch) -> None:
+        """What a stretch teaches once it is over."""
+        d = self.detector
+        missed, size = (total / (max(old.weight, 1e-18) * old.inverse) for total in (old.missed, old.size))
+        visits = 0.0
+        places = self.places(*old.place)
+        weights = (1.0 - old.share, old.share)
+        before = [(own.seen, lender.seen) for own, lender, _ in places]
+        for (own, _, node), weight, season, (seen, lent) in zip(places, weights, old.seasons, before, strict=True):
+            rate = old.weight * weight
+            visits += weight * (seen + lent)
+            seen = min(seen + rate, d.visits)
+            own.mean = kept(own.mean + rate / max(seen, 1e-9) * (season + missed - own.mean))
             spread = self.spreads.get(node, 0.0)
-            share = rate / max(seen + lender.seen - 1.0, rate, 1e-9)
-            self.spreads[node] = kept(spread + share * (abs(learned) - spread))
+            self.spreads[node] = kept(spread + rate / max(seen + lent - 1.0, rate, 1e-9) * (size - spread))
             own.seen = kept(seen)
+        early = 1.0 / self.readings if self.readings <= d.ready else 0.0
+        weight = max(old.weight, early) * (visits + 0.05) / (visits + 1.0)
+        seen = min(self.seen + weight, 168.0)
+        self.spread = kept(self.spread + weight / max(seen, 1e-9) * (size - self.spread))
+        self.seen = kept(seen)
+        self.level = kept(self.level + old.weight / d.drift * missed)
 
-    def _plain(self, expected: float, deviation: float) -> tuple[float, float, float]:
-        edges = (expected - 1.6448536269514722 * deviation, expected + 1.6448536269514722 * deviation)
-        if not self.detector.counts:
-            return (expected, *edges)
-        mean = max(max(expected, 0.0) ** 2 + deviation**2 - 0.375, 0.0)
-        low, high = (max(max(edge, 0.0) ** 2 - 0.375, 0.0) for edge in edges)
-        return (mean, low, high)
+    def _judge(self, x: float, gap: float, passed: float, told: bool) -> float:
+        """The score of one reading within its stretch, which learns it."""
+        now = self.stretch
+        assert now is not None
+        z = min(max((x - now.expected) * now.inverse, -1e15), 1e15)
+        own = z - (self.neighbours.level * now.load if self.neighbours else 0.0)
+        usual = gap > 0.0 and passed <= 1.5 * self.pace
+        faded = now.like
+        if passed > 1.5 * max(self.pace, 1e-9):
+            faded = max(now.like, 1e-30) ** (passed / max(self.pace, 1e-9))
+        left = own - faded * self.before
+        if self.neighbours:
+            self.neighbours.add(z, now.load, told)
+        weight = max(passed, 1e-9)
+        now.weight = kept(now.weight + weight)
+        now.missed = kept(now.missed + weight * (min(max(z, -3.0), 3.0) if told else z))
+        now.size = kept(now.size + weight * (min(abs(left), 3.0) if told else abs(z)))
+        self.pace = kept(self.pace + 0.1 * (passed - self.pace))
+        self.local = kept(self.local + max(0.2, 1.0 / (self.readings + 1.0)) * (x - self.local))
+        if not told:
+            self.lowest, self.highest = min(self.lowest, x), max(self.highest, x)
+            return 0.0
+        unclipped, own = own, min(max(own, -3.0), 3.0)
+        if usual:
+            self.product = kept(self.product + (own * self.before - self.product) / 300.0)
+            self.square = kept(self.square + (self.before**2 - self.square) / 300.0)
+        self.before = kept(own)
+        return self._weigh(x, unclipped, left, now)
+
+    def _weigh(self, x: float, own: float, left: float, now: Stretch) -> float:
+        side = self.up if left > 0.0 else self.down
+        sizes = (abs(left), self.short.push(own), self.long.push(own))
+        tails = (side, self.short.tail, self.long.tail)
+        over = any(size > tail.threshold for size, tail in zip(sizes, tails, strict=True))
+        self.run = self.run + 1 if over else 0
+        score = max(tail.surprise(size) for size, tail in zip(sizes, tails, strict=True))
+        bulk = math.log10(25.0)
+        score = score - 0.3 if over else score * (bulk - 0.3) / bulk
+        if not self.lowest <= x <= self.highest:
+            score = max(score, self._record(x, now) - 0.3)
+        young = self.run <= 96
+        if abs(left) > side.threshold:
+            if abs(left) > abs(self.peak):
+                self.peak = kept(left)
+        elif self.peak:
+            (self.up if self.peak > 0.0 else self.down).learn_excess(abs(self.peak))
+            self.peak = 0.0
+        if young:
+            self.up.threshold, self.down.threshold = (
+                kept(max(tail.threshold + now.step * ((z > tail.threshold) - 0.02), 0.5))
+                for tail, z in ((self.up, left), (self.down, -left))
+            )
+        self.short.learn(sizes[1], now.step, young)
+        self.long.learn(sizes[2], now.step, young)
+        if self.run and score >= 7.0:
+            self.run += 1_000
+        return score
+
+    def _record(self, x: float, now: Stretch) -> float:
+        over = max(x - self.highest, self.lowest - x)
+        extent = max(self.highest - self.lowest, 2.0 / now.inverse)
+        chance = 2.0 / max(self.readings, 2) * (1.0 + 0.25 * over / (0.75 * extent * self.news)) ** -4.0
+        excess, records = min(over / extent, 8.0 * self.news), min(self.records + 1.0, 60.0)
+        grown = min(over, 0.25 * extent)
+        self.news = kept(self.news + (excess - self.news) / (records + 10.0))
+        self.records = records
+        if x > self.highest:
+            self.highest = kept(self.highest + grown)
+        else:
+            self.lowest = kept(self.lowest - grown)
+        return min(-math.log10(chance), 30.0) if chance > 0.0 else 30.0
 
 
 @dataclass

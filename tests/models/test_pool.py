@@ -15,7 +15,7 @@ from tests import naive
 def counted(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """The counts of the scores."""
     seen = pool.counts()
-    np.add.at(seen, (scores * pool.STEPS).astype(np.int64), 1.0)
+    np.add.at(seen[0], (scores * pool.STEPS).astype(np.int64), 1.0)
     return seen
 
 
@@ -26,7 +26,7 @@ def test_the_slow_twin_agrees(size: int) -> None:
     worth = pool.table()
     pool.refresh(counted(scores), worth)
     for step in range(0, pool.SIZE, 7):
-        assert worth[step] == pytest.approx(naive.pooled(scores.tolist(), step / pool.STEPS), abs=1e-9)
+        assert worth[0, step] == pytest.approx(naive.pooled(scores.tolist(), step / pool.STEPS), abs=1e-9)
 
 
 def test_scores_that_cry_too_often_are_lowered() -> None:
@@ -35,8 +35,8 @@ def test_scores_that_cry_too_often_are_lowered() -> None:
     worth = pool.table()
     pool.refresh(counted(np.minimum(scores, 29.9)), worth)
     for told in (6.0, 9.0, 15.0):
-        assert worth[int(told * pool.STEPS)] == pytest.approx(told / 3.0, rel=0.05)
-    assert (np.diff(worth) >= 0).all()
+        assert worth[0, int(told * pool.STEPS)] == pytest.approx(told / 3.0, rel=0.05)
+    assert (np.diff(worth[0]) >= 0).all()
 
 
 def test_nothing_seen_changes_nothing() -> None:
@@ -50,9 +50,9 @@ def test_nothing_seen_changes_nothing() -> None:
 
 def test_old_readings_fade() -> None:
     """Beyond MOST readings the counts are halved, whole."""
-    seen = np.full(pool.SIZE + 1, 1_000_001.0)
+    seen = np.full((1, pool.SIZE + 1), 1_000_001.0)
     pool.refresh(seen, pool.table())
-    assert (seen[: pool.SIZE] == 500_000.0).all()
+    assert (seen[:, : pool.SIZE] == 500_000.0).all()
 
 
 def test_the_table_moves_at_the_same_readings_whatever_the_cut() -> None:

@@ -54,20 +54,20 @@ def at(moment: str) -> int:
 
 @pytest.mark.parametrize("season", ["day", "week"])
 def test_new_year_stands_out(season: str) -> None:
-    """The first hour of 2020 is a once-in-a-year reading at most counters that report."""
+    """The first hour of 2020 is what most counters that report show less than once in a thousand hours."""
     scores = auckland_scores(season)[at("2020-01-01T00")]
     scores = scores[np.isfinite(scores)]
     assert len(scores) == 19
-    assert (scores >= 3.7).mean() > 0.6
+    assert (scores >= 3.0).mean() > 0.6
 
 
 @pytest.mark.parametrize("season", ["day", "week"])
 def test_the_lockdown_morning_stands_out(season: str) -> None:
-    """On the morning of 26 March 2020 half of the counters show what they show once in some hundred hours."""
+    """On the morning of 26 March 2020 half of the counters show what they show once in a hundred hours."""
     row = at("2020-03-26T08")
     scores = auckland_scores(season)[row : row + 5]
-    assert np.nanmedian(scores) > 2.3
-    assert np.nanmean(scores.max(axis=0) > 3.0) > 0.4
+    assert np.nanmedian(scores) > 2.0
+    assert np.nanmean(scores.max(axis=0) > 2.5) > 0.4
 
 
 @pytest.mark.parametrize("season", ["day", "week"])
