@@ -42,8 +42,8 @@ def obey(room: Room, order: Order, now: int, out: Outcome) -> tuple[str, str, st
     unit = _unit(room, order.subject)
     before = unit.incident
     near = None
-    if order.do == "send":
-        incident = _open(room, str(order.args.get("incident") or ""))
+    if order.do == "send" and order.args.get("incident"):
+        incident = _open(room, str(order.args["incident"]))
         near = _way(unit, incident, now)
     after = units.obey(unit, order, now)
     if after is unit:

@@ -154,9 +154,11 @@ def prepared(home: Path, servers: str, city: str, **more: Any) -> tuple[Settings
 
 
 @contextmanager
-def served(settings: Settings, token: str, clock: Callable[[], float] = lambda: NOW) -> Iterator[Served]:
+def served(
+    settings: Settings, token: str, clock: Callable[[], float] = lambda: NOW, fleet: frozenset[str] | None = None
+) -> Iterator[Served]:
     """Serve a gateway in a thread while the block runs."""
-    app = create(settings, register(), clock)
+    app = create(settings, register(), clock, fleet=fleet)
     port = settings.gateway_port
     config = uvicorn.Config(app, port=port, access_log=False, log_config=None, lifespan="on", ws="none")
     server = uvicorn.Server(config)
