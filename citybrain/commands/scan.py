@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 from rich.table import Table
 
-from citybrain.commands.scan_baseline import KINDS, PER, Counts, baseline, choose, longest
+from citybrain.commands.scan_baseline import KINDS, PER, Baseline, Counts, baseline, choose, longest
 from citybrain.commands.scan_dates import KINDS as PERIODS
-from citybrain.commands.scan_dates import number_of
+from citybrain.commands.scan_dates import Periods, number_of
 from citybrain.commands.scan_input import (
     Alerts,
     Cases,
@@ -33,9 +33,9 @@ from citybrain.commands.scan_input import (
 from models.scan.chance import replicates
 from models.scan.circles import Circles, circles
 from models.scan.clusters import Cluster, Scan, scan
-from models.scan.expected import at_large
+from models.scan.expected import PRIOR, at_large
 from models.scan.naming import inside, words
-from models.scan.prospective import Prospective, Settings
+from models.scan.prospective import NEVER, Prospective, Settings
 
 MODELS, DISTANCES = ("poisson", "space-time"), ("euclid", "great-circle")
 NEIGHBOURS = 50  # of a circle in space and time, unless told
@@ -43,6 +43,8 @@ CELLS = 50_000_000  # place-periods that are held at once
 REACH = 20_000_000  # neighbours that are held at once
 DRAWS = ((20_000, 9_999), (5_000_000, 999))  # up to so many zones, so many replicates unless told
 FEW = 99  # replicates of larger scans
+SMALL = 100_000  # zones below which threads would only wait for each other
+HISTORY = 365  # periods before the longest cluster from which is learned
 WIDTH = 140  # of the tables where no terminal says how wide it is
 FEWEST = 9  # replicates
 LIKELY = 0.05  # the p-value that is shown as significant
@@ -138,6 +140,7 @@ class _Work:
         self.said: dict[str, Any] = {}
         self.notes: list[str] = []
         self.circles: Circles
+        self._fed = NEVER
 
     def spatial(self) -> Scan:
         """All cases together, by place (Kulldorff 1997)."""
@@ -163,56 +166,58 @@ class _Work:
         if self.options.until is not None:
             latest = number_of(self.options.until, periods, "--until")
         counts = self._table(self.cases.period, first, latest - first + 1)
-        kind = choose(self.options.baseline, self.places, self.cases, counts.periods, self.options.days)
-        days = longest(kind, counts.periods, self.options.days)
-        if self.options.days is not None and days < self.options.days:
-            self.notes.append(f"--days {self.options.days}: there are {days} {periods.kind}s, all are scanned")
-        if periods.why:
-            self.notes.append(f"counted by the {periods.kind}: {periods.why}; --period day counts by the day")
-        k = self.options.k()
-        spread = None if k is None else np.full(len(self.cases.streams), k)
-        base = baseline(kind, self.places, self.cases, counts, days, spread, self.options.baseline_per)
-        if not base.scannable[-days:].all():
-            raise ScanError(base.gap)
-        weight = self.places.population if self.places.population is not None else self.places.baseline
-        weight = counts.table.sum(axis=(1, 2)) + 0.5 if weight is None else weight
-        share = self.options.max_population or (1.0 if kind in ("given", "trend") else 0.5)
-        self._draw(self.options.neighbours or NEIGHBOURS, weight, share)
-        ready = min(base.ready, counts.periods - days)
-        settings = Settings(
-            durations=tuple(range(1, days + 1)),
-            history=max(counts.periods - days, 0),
-            ready=ready,
-            most=self.options.clusters,
-        )
-        monitor = Prospective(self.circles, len(self.cases.streams), settings, base.expect)
-        monitor.add(self.cases.place, self.cases.period, self.cases.count, self.cases.stream)
-        monitor.began = first
-        past = [
-            at
-            for at in range(first + days - 1 + ready, latest)
-            if base.scannable[at - first - days + 1 : at - first + 1].all()
-        ][-settings.memory :]
+        base, days = self._baseline(counts, periods)
+        monitor = self._monitor(base, counts, days)
+        begin = max(first + days - 1 + monitor.settings.ready, latest - monitor.settings.memory)
         with _progress() as step:
-            for at in step(past, "past scans"):
-                monitor.scan(at)
-            scans = monitor.past_scans
-            told = monitor.scan(latest)
-            if told is None:
-                raise ScanError(f"{counts.periods} {periods.kind}s are too few to scan; use --baseline margins")
-            self.said |= {
-                "baseline": kind,
-                "period": periods.kind,
-                "days": days,
-                "past_scans": scans,
-                "overdispersion": {
-                    name: float(one) for name, one in zip(self.cases.streams, told.expected.k, strict=True)
-                },
-            }
+            for at in step(range(begin, latest), "past scans"):
+                self._feed(monitor, at)
+                if base.scannable[at - first - days + 1 : at - first + 1].all():
+                    monitor.scan(at)
+            self._feed(monitor, latest)
+            scans, told = monitor.past_scans, monitor.scan(latest)
+            assert told is not None  # as many periods are there as the longest cluster and the past need
+            k = {name: float(one) for name, one in zip(self.cases.streams, told.expected.k, strict=True)}
+            self.said |= {"baseline": base.kind, "period": periods.kind, "days": days, "past_scans": scans}
+            self.said |= {"overdispersion": k}
             self.notes.append(
                 f"expected cases: {base.why}; {scans} past scans; clusters of up to {days} {periods.kind}s"
             )
             return self._judged(told, step)
+
+    def _baseline(self, counts: Counts, periods: Periods) -> tuple[Baseline, int]:
+        """What is expected, and how long a cluster may have lasted."""
+        options = self.options
+        kind = choose(options.baseline, self.places, self.cases, counts.periods, options.days)
+        days = longest(kind, counts.periods, options.days)
+        if options.days is not None and days < options.days:
+            self.notes.append(f"--days {options.days}: there are {days} {periods.kind}s, all are scanned")
+        if periods.why:
+            self.notes.append(f"counted by the {periods.kind}: {periods.why}; --period day counts by the day")
+        k = options.k()
+        spread = None if k is None else np.full(len(self.cases.streams), k)
+        base = baseline(kind, self.places, self.cases, counts, days, spread, options.baseline_per)
+        if not base.scannable[-days:].all():
+            raise ScanError(base.gap)
+        return base, days
+
+    def _monitor(self, base: Baseline, counts: Counts, days: int) -> Prospective:
+        """The stream that the cases are pushed through, as an agent would."""
+        weight = self.places.population if self.places.population is not None else self.places.baseline
+        weight = counts.table.sum(axis=(1, 2)) + PRIOR if weight is None else weight
+        share = self.options.max_population or (1.0 if base.kind in ("given", "trend") else 0.5)
+        self._draw(self.options.neighbours or NEIGHBOURS, weight, share)
+        before = min(counts.periods - days, HISTORY)
+        lasted = tuple(range(1, days + 1))
+        settings = Settings(lasted, before, min(base.ready, before), self.options.clusters)
+        return Prospective(self.circles, len(self.cases.streams), settings, base.expect)
+
+    def _feed(self, monitor: Prospective, until: int) -> None:
+        """Push the rows up to the period ``until`` that were not pushed before."""
+        rows = np.flatnonzero((self.cases.period > self._fed) & (self.cases.period <= until))
+        cases = self.cases
+        monitor.add(cases.place[rows], cases.period[rows], cases.count[rows], cases.stream[rows])
+        self._fed = until
 
     def _table(self, period: np.ndarray[Any, np.dtype[np.int64]], first: int, periods: int) -> Counts:
         """The counts by place, stream and period."""
@@ -249,7 +254,7 @@ class _Work:
         """The scan with p-values by replicates."""
         zones = int(self.circles.size.sum()) * len(told.durations) * len(told.found)
         count = self.options.replicates or next((draws for most, draws in DRAWS if zones <= most), FEW)
-        threads = len(os.sched_getaffinity(0))
+        threads = len(os.sched_getaffinity(0)) if zones > SMALL else 1
         rng = np.random.default_rng(self.options.seed)
         drawn = replicates(self.circles, told.expected, told.durations, count, rng, threads)
         maxima = np.array(list(step(drawn, "replicates", count)))

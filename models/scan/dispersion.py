@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.scan.circles import Float64
 
-ROUNDS = 20
+ROUNDS, CLOSE = 20, 1e-3  # until k moves by less than this share
 FAR = 16.0  # squared deviations count up to this (4 sigma): a real cluster in the past is no noise
 SURE = 2.0  # standard errors; a k that is less sure is 0, so that Poisson counts are scanned as such
 LEAST = 3  # periods; fewer show nothing of how counts vary
@@ -42,5 +42,8 @@ def _one(counts: Float64) -> float:
     tells = float((weight * mean).sum())
     k = 0.0
     for _ in range(ROUNDS):
+        before = k
         k = max(float((weight * (np.minimum(square, FAR * (1.0 + k * mean)) - 1.0)).sum()) / tells, 0.0)
+        if abs(k - before) <= CLOSE * k:
+            break
     return k if k > SURE / np.sqrt(tells) else 0.0
