@@ -1,0 +1,205 @@
+"""MQTT messages a second that one door takes at QoS 1, from a real Mosquitto, each confirmed by Kafka before its
+acknowledgement.
+
+The door is held to one core; Mosquitto, the embedded Kafka-protocol broker and the publisher share the others. The
+limit in the same run is a bare paho-mqtt subscriber that only counts bytes and acknowledges at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import paho.mqtt.client as paho
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from pydantic import SecretStr
+
+from bench.gateway import CAMERAS, SHARDS, _free_port, _register
+from bench.machine import cpu_s, tell
+from citybrain.local.kafka import running_broker
+from config import contract
+from config.settings import Settings
+from sensors.mqtt.door import run_mqtt
+
+MESSAGES = {1: 40_000, 50: 20_000}  # readings in a message → messages sent
+GATEWAYS = 20
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+
+
+def main(as_json: bool = False) -> int:
+    """Measure; prints a table, or one JSON object as the last line with ``as_json``. The exit code."""
+    if MOSQUITTO is None:
+        print("bench mqtt needs Debian's package mosquitto", file=sys.stderr)
+        return 1
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-mqtt-") as name, running_broker(Path(name) / "kafka") as kafka:
+        folder = Path(name)
+        port = _free_port()
+        with _mosquitto(folder, port):
+            for size, count in MESSAGES.items():
+                found[str(size)] = _door(folder / str(size), kafka, port, size, count)
+                found[f"{size}_limit"] = _bare(port, size, count)
+    if not as_json:
+        for key, figures in found.items():
+            print(key, figures)
+        return 0
+    return tell({"messages_per_s": found["1"]["messages_per_s"], "mqtt": found})
+
+
+def _door(folder: Path, kafka: str, port: int, size: int, count: int) -> dict[str, float]:
+    settings = Settings(
+        city=f"bench{size}",
+        data=folder,
+        kafka=kafka,
+        mqtt=SecretStr(f"mqtt://127.0.0.1:{port}"),
+        metrics_port=_free_port(),
+        rate_limit=2_000_000_000,
+    )
+    topics = {contract.READINGS: SHARDS, contract.DEAD_LETTERS: 1, contract.EVENTS: 1, contract.DETECTIONS: 1}
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.create_topics([NewTopic(topic.of(settings.city), parts, 1) for topic, parts in topics.items()])
+    admin.close()
+    with _process(_serve, settings) as pid:
+        url = f"http://127.0.0.1:{settings.metrics_port}/metrics"
+        _wait(lambda: _answers(url), "the door")
+        time.sleep(3)  # for its subscription
+        used = cpu_s(pid)
+        took = _published(port, size, count, lambda: _accepted(url) >= size * count)
+        used = cpu_s(pid) - used
+    return {
+        "messages_per_s": round(count / took),
+        "readings_per_s": round(size * count / took),
+        "messages_per_core_s": round(count / used),
+    }
+
+
+def _bare(port: int, size: int, count: int) -> dict[str, float]:
+    counted = multiprocessing.get_context("spawn").Value("l", 0)
+    with _process(_count, (port, counted)):
+        _wait(lambda: counted.value > 0, "the subscription")
+        took = _published(port, size, count, lambda: counted.value > count)
+    return {"messages_per_s": round(count / took), "readings_per_s": round(size * count / took)}
+
+
+def _published(port: int, size: int, count: int, done: Callable[[], bool]) -> float:
+    """Seconds from the first message to the moment at which all are done."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.max_inflight_messages_set(2_000)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    now = int(time.time() * 1000)
+    began, last = time.perf_counter(), None
+    for number in range(count):
+        rows = [
+            {"datastream": f"cam-{(number * size + row) * 7 % CAMERAS:06d}/people", "time": now + number, "value": 1.0}
+            for row in range(size)
+        ]
+        body = json.dumps(rows, separators=(",", ":"))
+        last = client.publish(f"citybrain/gate-{number % GATEWAYS}/readings", body, qos=1)
+    if last is not None:
+        last.wait_for_publish(120)
+    _wait(done, "all messages", within_s=120)
+    took = time.perf_counter() - began
+    client.disconnect()
+    client.loop_stop()
+    return took
+
+
+def _accepted(url: str) -> float:
+    lines = httpx.get(url, trust_env=False).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("citybrain_readings_accepted_total{"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def _wait(done: Callable[[], bool], what: str, within_s: float = 60) -> None:
+    until = time.monotonic() + within_s
+    while not done():
+        if time.monotonic() > until:
+            raise RuntimeError(f"not within {within_s} s: {what}")
+        time.sleep(0.05)
+
+
+# --- the processes ------------------------------------------------------------------------------------------------
+
+
+def _serve(settings: Settings) -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    city = SimpleNamespace(folder=settings.data, timezone="UTC", view=SimpleNamespace(centre=(104.0, 30.6)))
+    site: Any = SimpleNamespace(settings=settings, city=city, register=_register())
+    asyncio.run(run_mqtt(site))
+
+
+def _count(given: tuple[int, Synchronized[int]]) -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    port, counted = given
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+
+    def arrived(*_: object) -> None:
+        counted.value += 1
+
+    def connected(*_: object) -> None:
+        client.subscribe("citybrain/+/readings", 1)
+
+    client.on_message = arrived
+    client.on_connect = connected
+    client.on_subscribe = arrived  # one: it may begin
+    client.connect("127.0.0.1", port)
+    client.loop_forever()
+
+
+@contextmanager
+def _process(target: Callable[[Any], None], given: Any) -> Iterator[int]:
+    process = multiprocessing.get_context("spawn").Process(target=target, args=(given,))
+    process.start()
+    try:
+        yield int(process.pid or 0)
+    finally:
+        process.terminate()
+        process.join(30)
+
+
+@contextmanager
+def _mosquitto(folder: Path, port: int) -> Iterator[None]:
+    conf = folder / "mosquitto.conf"
+    conf.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nuser root\n"
+    )
+    process = subprocess.Popen([str(MOSQUITTO), "-c", str(conf)], stderr=subprocess.DEVNULL)
+    try:
+        _wait(lambda: _listens(port), "mosquitto")
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--json" in sys.argv))
