@@ -33,6 +33,8 @@ from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
 from sensors.gateway.parts import parts
 from sensors.gateway.readings import PATH, Readings
+from sensors.mqtt.asyncapi import describe
+from sensors.mqtt.routes import DEFAULT
 from sensors.problems import TYPE, Problem
 from sensors.tokens import Tokens
 
@@ -178,6 +180,10 @@ def _add_health(app: FastAPI, outlet: Outlet, checks: Checks, metrics: Metrics) 
             reasons.append("the register is empty; every reading would be refused")
         body = {"ready": not reasons, "broker": outlet.open, "datastreams": len(checks), "reasons": reasons}
         return Response(msgspec.json.encode(body), 503 if reasons else 200, media_type="application/json")
+
+    @app.get("/asyncapi.json", tags=["health"], summary="The MQTT door described (AsyncAPI 3)")
+    async def asyncapi() -> Response:
+        return Response(msgspec.json.encode(describe(DEFAULT)), media_type="application/json")
 
     @app.get("/metrics", tags=["health"], summary="Prometheus metrics")
     async def page() -> Response:

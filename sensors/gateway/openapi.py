@@ -26,7 +26,7 @@ from sensors.gateway.warnings import Confirmed
 from sensors.problems import TYPE
 
 Schema = dict[str, Any]
-PUBLIC = ("/healthz", "/readyz", "/metrics")
+PUBLIC = ("/healthz", "/readyz", "/metrics", "/asyncapi.json")
 COLUMNS = ("datastream", "time", "value", "unit", "lon", "lat")
 
 ROOM = {
