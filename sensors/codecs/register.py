@@ -55,10 +55,8 @@ def of_media(media: str) -> tuple[Codec, ...]:
 
 
 def of_file(name: str) -> tuple[Codec, ...]:
-    """The codecs whose files may end like ``name``, those with the longest ending first."""
+    """The codecs whose files end like ``name``: those with the longest ending that fits; several share short ones."""
     plain = name.lower()
     fitting = [(len(end), codec) for codec in CODECS.values() for end in codec.endings if plain.endswith(end)]
-    longest: dict[str, Codec] = {}
-    for _, codec in sorted(fitting, key=lambda found: -found[0]):
-        longest.setdefault(codec.name, codec)
-    return tuple(longest.values())
+    longest = max((length for length, _ in fitting), default=0)
+    return tuple(codec for length, codec in fitting if length == longest)

@@ -104,7 +104,18 @@ def _from_cbor(body: bytes, limit: int) -> Pack:
         raise Undecodable(f"not CBOR: {error}", len(body)) from error
     if not isinstance(rows, list):
         raise Misshapen("pack", kind(rows), "array", f"a SenML pack must be an array, this is {kind(rows)}")
+    bounded(len(rows), limit)
+    if (records := _at_once(rows)) is not None:
+        return Pack(records, lambda index: _encode(records[index]))
     return _one_by_one([_labelled(row) for row in rows], limit)
+
+
+def _at_once(rows: list[Any]) -> list[Record] | None:
+    """The records of a pack in which nothing is amiss; ``None`` for others."""
+    try:
+        return msgspec.convert([{LABELS[name]: one for name, one in row.items()} for row in rows], list[Record])
+    except (KeyError, AttributeError, TypeError, msgspec.ValidationError):
+        return None
 
 
 def _no_tag(decoder: object) -> Any:

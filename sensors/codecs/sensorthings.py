@@ -68,19 +68,17 @@ def _table(groups: Sequence[_Group], count: int, envelope: Envelope) -> Columns:
     names: list[str] = []
     times: list[int] = []
     results: list[Any] = []
+    components: list[str] | None = None
+    result, when = 0, None
     for group in groups:
-        column = {name: place for place, name in enumerate(group.components)}
-        if column.keys() & {"FeatureOfInterest", "resultQuality"} or "result" not in column:
-            raise Amiss("components", None, None, "read row by row")
-        result = column["result"]
-        results += [row[result] for row in group.rows]
-        if "phenomenonTime" in column:
-            place = column["phenomenonTime"]
-            times += [milliseconds(row[place]) for row in group.rows]
-        else:
-            times += [envelope.now] * len(group.rows)
-        told = group.datastream if group.datastream is not UNSET else {}
-        names += [_datastream({"Datastream": told} if told else {}, envelope)] * len(group.rows)
+        if group.components != components:
+            components = group.components
+            result, when = _places(components)
+        rows = group.rows
+        results += [row[result] for row in rows]
+        times += [envelope.now] * len(rows) if when is None else [milliseconds(row[when]) for row in rows]
+        told = group.datastream
+        names += [_datastream({} if told is UNSET else {"Datastream": told}, envelope)] * len(rows)
     if not set(map(type, results)) <= {int, float}:
         raise Amiss("result", None, None, "read row by row")
     return Columns(
@@ -94,6 +92,13 @@ def _table(groups: Sequence[_Group], count: int, envelope: Envelope) -> Columns:
         count=count,
         text=_Rows([(group, group.rows) for group in groups]).text,
     )
+
+
+def _places(components: Sequence[str]) -> tuple[int, int | None]:
+    """Where in a row the result and the phenomenon time stand; raises ``Amiss`` where more must be looked at."""
+    if "result" not in components or "FeatureOfInterest" in components or "resultQuality" in components:
+        raise Amiss("components", None, None, "read row by row")
+    return components.index("result"), components.index("phenomenonTime") if "phenomenonTime" in components else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,8 @@ def _datastream(row: Row, envelope: Envelope) -> str:
     if members.is_row(told):
         for name in IDS:
             if told.get(name) is not None:
-                return _of_link(members.text(told, name)) or members.text(told, name)
+                plain = members.text(told, name)
+                return _of_link(plain) or plain
     links = [row.get(f"Datastream{link}") for link in LINKS]
     for link in (*links, envelope.topic):
         if isinstance(link, str) and (found := _of_link(link)):
@@ -225,6 +231,8 @@ def _datastream(row: Row, envelope: Envelope) -> str:
 
 def _of_link(link: str) -> str:
     """The id in ``…Datastreams(7)…``; "" where there is none."""
+    if "Datastreams(" not in link:
+        return ""
     found = _IN_LINK.search(link[:2000])
     return (found[1] or found[2]) if found else ""
 

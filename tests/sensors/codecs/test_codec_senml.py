@@ -122,7 +122,7 @@ def test_cbor_tags_that_cost_are_not_followed() -> None:
             CODEC.decode(b"\x81\xa2\x00\x61a\x02" + tagged, Envelope(now=NOW))
     huge = b"\x81\xa2\x00\x61a\x02\xc4\x82\x1b\0\0\0\xff\xff\xff\xff\xff\x01"
     found = CODEC.decode(huge, Envelope(now=NOW))
-    assert [fault.reason for fault in found.faults] == ["v must be a finite number, this is inf"]
+    assert "value inf is not finite" in found.faults[0].reason
 
 
 def test_cbor_and_json_mean_the_same() -> None:
