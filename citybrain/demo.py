@@ -20,7 +20,7 @@ from citybrain.access import DISPATCHER, Access, access
 from citybrain.attended import say, tell_end, until
 from citybrain.commands import feed
 from citybrain.local.supervisor import Supervisor
-from citybrain.stack import Stack, check_machine
+from citybrain.stack import SPARE, Stack, check_machine
 from citybrain.viewer import Viewer
 from config import contract
 from config import site as sites
@@ -85,7 +85,7 @@ async def _start(settings: Settings, supervisor: Supervisor, speed: float | None
     await asyncio.gather(*(stack.start_role(role) for role in ("gateway", "wall", "archive", "notifier")))
     say("  gateway, wall, archive and notifier are up")
     await learning
-    await stack.start_role("worker")
+    await asyncio.gather(stack.start_role("worker"), stack.start_role("notifier", SPARE))
     run = _Run(stack, site, secrets)
     await run.begin()
     await stack.start_feed(*(("--speed", str(speed)) if speed is not None else ()))

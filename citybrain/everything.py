@@ -7,7 +7,7 @@ import asyncio
 from citybrain import prepare
 from citybrain.attended import say, tell_end, until
 from citybrain.local.supervisor import Supervisor
-from citybrain.stack import Stack, check_machine
+from citybrain.stack import SPARE, Stack, check_machine
 from config import site as sites
 from config.settings import Settings
 
@@ -24,7 +24,8 @@ async def run_all(settings: Settings) -> int:
             if await until(stop, _start(Stack(settings, supervisor))):
                 await stop.wait()
                 say("citybrain: stopping")
-                await asyncio.gather(*(supervisor.end(role) for role in ROLES))  # the broker is there until the last
+                ending_roles = [supervisor.end(role) for role in (*ROLES, SPARE)]
+                await asyncio.gather(*ending_roles)  # the broker is there until the last
         finally:
             stop.set()
             await ending
@@ -42,7 +43,7 @@ async def _start(stack: Stack) -> bool:
     kafka = stack.settings.kafka
     assert kafka is not None
     await asyncio.to_thread(prepare.make_topics, kafka, site.city.id, site.register.shards)
-    await asyncio.gather(*(stack.start_role(role) for role in ROLES))
+    await asyncio.gather(*(stack.start_role(role) for role in ROLES), stack.start_role("notifier", SPARE))
     _invite(settings)
     return True
 

@@ -27,6 +27,7 @@ from config import register as registers
 from config.settings import Settings
 
 DISK_MB = 1_000
+SPARE = "notifier-spare"  # the notifier that stands by
 
 
 class StackError(RuntimeError):

@@ -132,6 +132,14 @@ def sent(city: str, notification: str) -> str:
 SENT_TTL_S = 7 * 86_400  # as long as the topic keeps them
 
 
+def notifier(city: str) -> str:
+    """String with NOTIFIER_LEASE_MS: which notifier sends now; the others stand by."""
+    return f"citybrain:{city}:notifier"
+
+
+NOTIFIER_LEASE_MS = 1_500
+
+
 def answer(city: str, command: str) -> str:
     """String with ANSWER_TTL_S: what became of a command (models.values.Answer as JSON)."""
     return f"citybrain:{city}:answer:{command}"

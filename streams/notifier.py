@@ -7,8 +7,9 @@ the end of the route's quiet hours and for the pause after a failure. The offset
 not settled, and what was settled after it is marked in the store: a restart repeats only what was under way, under
 the same key.
 
-The partition is taken without a consumer group's membership, so that a restart need not wait for the dead member's
-session to end. Run one notifier a city; a second one sends everything twice, with the same keys.
+Of two notifiers one sends and the other stands by, warm, with a lease in the store between them (streams/lease.py): a
+consumer group would let six seconds pass before it gave a dead member's partition to another. Both watch over the
+deadlines (streams/escalator.py).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from models.escalation import notification_id
 from models.notices import held_until, pause_s, takes
 from models.values import DeadLetter, Notification, from_json, to_json
 from streams.escalator import Escalator
+from streams.lease import Lease
 from streams.senders import NotSent, Senders
 
 log = logging.getLogger(__name__)
@@ -130,11 +132,13 @@ class Notifier:
         self._under_way: set[str] = set()  # keys
         self._next = 0
         self._told_unconnected: set[str] = set()
+        self._lease = Lease(store, contract.notifier(city), contract.NOTIFIER_LEASE_MS)
+        self._leads = False
         self._producer: Any = None
         self._consumer: Any = None
 
     async def start(self) -> None:
-        """Reach the broker and go to the first message that is not settled."""
+        """Reach the broker."""
         self._producer = AIOKafkaProducer(bootstrap_servers=self._kafka, acks="all", linger_ms=2)
         await self._producer.start()
         self._consumer = AIOKafkaConsumer(
@@ -146,14 +150,17 @@ class Notifier:
         )
         await self._consumer.start()
         await there(self._consumer, self._topic, contract.INCIDENTS.of(self.city), contract.ROOM.of(self.city))
-        self._consumer.assign([self._partition])
-        self._next = await self._consumer.position(self._partition)
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        vias = {way.route.via for way in self._ways.values() if way.connected(self._secrets)}
+        """Stand by until it is this one's turn, then work until cancelled; raises ``Lost`` when another took over."""
+        await asyncio.to_thread(self._senders.warm, self._vias())
+        await self._lease.until_taken()
+        self._consumer.assign([self._partition])
+        self._next = await self._consumer.position(self._partition)
+        self._leads = True
+        log.info("this notifier sends, from message %d", self._next)
         async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.to_thread(self._senders.warm, vias))
+            group.create_task(self._lease.hold())
             for lane in self._lanes.values():
                 group.create_task(lane.run())
             group.create_task(self._commits())
@@ -161,10 +168,12 @@ class Notifier:
 
     async def stop(self) -> None:
         """Commit how far it came and let go."""
-        try:
-            await self._commit()
-        except KafkaError as error:
-            log.warning("the last commit failed, so the last messages come again: %r", error)
+        if self._leads:
+            try:
+                await self._commit()
+            except KafkaError as error:
+                log.warning("the last commit failed, so the last messages come again: %r", error)
+            await self._lease.leave()
         for part in (self._consumer, self._producer):
             if part is not None:
                 await part.stop()
@@ -175,6 +184,9 @@ class Notifier:
         for one in messages:
             await self._producer.send(self._topic, to_json(one), key=one.id.encode(), partition=0)
         await self._producer.flush()
+
+    def _vias(self) -> set[str]:
+        return {way.route.via for way in self._ways.values() if way.connected(self._secrets)}
 
     # --- reading --------------------------------------------------------------------------------------------------
 

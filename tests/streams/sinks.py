@@ -47,7 +47,10 @@ def webhook() -> Iterator[Webhook]:
 
     class _Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender died in the middle of it
+                return
             if sink.refuse:
                 sink.refuse -= 1
                 self.send_response(503)
