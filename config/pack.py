@@ -92,6 +92,7 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"fo
     latch: bool = False
     confirm: bool = False
     realarm: Duration = "0s"
+    line: Annotated[dict[str, float], msgspec.Meta(min_length=1, max_length=1)] | None = None  # it tells the crossing
     budget: bool | None = None  # does the alert budget judge it? left out: where it looks at single scores
 
 
@@ -367,6 +368,8 @@ def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where:
             watch=rule.watch,
             kind=rule.kind,
             labels=rule.labels,
+            line=next(iter(rule.line.values())) if rule.line else None,
+            line_of=next(iter(rule.line)) if rule.line else "value",
         )
         single = rule.reads == "datastreams" and rule.kind == "event"
         made = replace(made, budgeted=single and (made.is_scored() if rule.budget is None else rule.budget))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -10,23 +11,27 @@ from models.rules import Change, Rule
 from models.values import Detection, Text, Why, alert_id
 
 # What a headline may name in braces; numbers come rounded.
-HEADLINE_WORDS = ("place", "value", "expected", "ratio", "percent", "unit")
+HEADLINE_WORDS = ("place", "value", "expected", "ratio", "percent", "unit", "line", "minutes", "probability")
 
 
 def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str) -> Text:
     """The headline of a rule filled with what was seen.
 
     ``{value}`` and ``{expected}`` are rounded to three figures, ``{ratio}`` is value / expected, ``{percent}`` the
-    occupancy in per cent; what is not known reads "?".
+    occupancy in per cent, ``{line}`` the rule's line, ``{minutes}`` until it is crossed and ``{probability}`` of that
+    within the hour in per cent; what is not known reads "?".
     """
     value, expected = columns.get("value"), columns.get("expected")
-    occupancy = columns.get("occupancy")
+    occupancy, minutes, chance = (columns.get(name) for name in ("occupancy", "minutes_to_line", "line_probability"))
     words = {
         "value": _figure(value),
         "expected": _figure(expected),
         "ratio": f"{value / expected:.1f}" if value is not None and expected else "?",
         "percent": f"{100 * occupancy:.0f}" if occupancy is not None else "?",
         "unit": "" if unit == "1" else unit,
+        "line": _figure(columns.get("line")),
+        "minutes": f"{math.ceil(minutes)}" if minutes is not None else "?",
+        "probability": f"{100 * chance:.0f}" if chance is not None else "?",
     }
     return Text(
         en=template.en.format(place=place.en, **words).strip(), zh=template.zh.format(place=place.zh, **words).strip()
@@ -69,7 +74,7 @@ def from_change(
         expected=columns.get("expected"),
         score=columns.get("score"),
         unit=unit,
-        headline=headline(rule.headline, place.name, columns, unit),
+        headline=headline(rule.headline, place.name, {**columns, "line": rule.line}, unit),
         labels=dict(rule.labels),
         exercise=exercise,
         why=why,

@@ -7,6 +7,7 @@ Polars SQL over a frame of datastreams or zones; they are evaluated on columns, 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,12 @@ ZONE_COLUMNS = {
     "hour": "local hour of the day, 0-23.99",
     "day_kind": "0 working day, 1 weekend, 2 holiday",
 }
+# Columns that only a rule with a line has.
+AHEAD_COLUMNS = {
+    "minutes_to_line": "minutes until the rule's line is likelier crossed than not; null when not within the hour",
+    "line_probability": "how probable it is that the line is crossed within the hour, 0-1",
+}
+LINE_COLUMNS = {"datastreams": ("value",), "zones": ("value", "occupancy", "density")}  # what a line may be of
 
 # An expression sees one row at a time: what looks at other rows, at the clock or at chance would make results depend
 # on how readings are cut into batches, and a cast can fail on what no test has seen.
@@ -61,7 +68,8 @@ class RuleError(ValueError):
 class Rule:
     """One rule of a pack. Durations in ms; ``watch`` is the least score at which readings are looked at at all.
 
-    ``budgeted``: what it finds is a claim, which the alert budget of the city judges against all others.
+    ``budgeted``: what it finds is a claim, which the alert budget of the city judges against all others. ``line`` is
+    the level of ``line_of`` whose crossing is foretold in the columns AHEAD_COLUMNS.
     """
 
     pack: str
@@ -78,6 +86,8 @@ class Rule:
     kind: Kind = "event"
     labels: Mapping[str, str] = field(default_factory=dict)
     budgeted: bool = False
+    line: float | None = None
+    line_of: str = "value"
     fires: pl.Expr = field(init=False)
     ends: pl.Expr = field(init=False)
 
@@ -85,6 +95,23 @@ class Rule:
         fires = _expression(self.expr, self.reads, "expr")
         object.__setattr__(self, "fires", fires & (pl.col("score") >= self.watch) if self.watch > 0 else fires)
         object.__setattr__(self, "ends", _expression(self.clear, self.reads, "clear"))
+        if self.line_of not in LINE_COLUMNS[self.reads]:
+            known = ", ".join(LINE_COLUMNS[self.reads])
+            raise RuleError(f"line: {self.line_of!r} of {self.reads} has no forecast; use {known}")
+        if self.line is not None and not math.isfinite(self.line):
+            raise RuleError(f"line: {self.line} is no level; write a number in the unit of {self.line_of}")
+        ahead = self.looks_ahead()
+        if ahead and self.line is None:
+            raise RuleError(f"expr: {ahead[0]} of which line? Say it with line, as in 'line: {{value: 0.27}}'")
+        if self.line is not None and not ahead:
+            raise RuleError(
+                f"line: neither expr nor clear uses {' or '.join(AHEAD_COLUMNS)}; use them or take the line out"
+            )
+
+    def looks_ahead(self) -> list[str]:
+        """Which of the columns AHEAD_COLUMNS the rule uses."""
+        used = {*self.fires.meta.root_names(), *self.ends.meta.root_names()}
+        return [name for name in AHEAD_COLUMNS if name in used]
 
     def is_scored(self) -> bool:
         """Does the rule look at the surprise, not only at the value?"""
@@ -97,7 +124,7 @@ class Rule:
 
 
 def _expression(text: str, reads: Reads, key: str) -> pl.Expr:
-    known = DATASTREAM_COLUMNS if reads == "datastreams" else ZONE_COLUMNS
+    known = (DATASTREAM_COLUMNS if reads == "datastreams" else ZONE_COLUMNS) | AHEAD_COLUMNS
     try:
         expression = pl.sql_expr(text)
         used = expression.meta.root_names()

@@ -16,6 +16,7 @@ from models.detectors.base import BadParameter, Float32, Float64, Int32, Int64, 
 from models.forecast.values import HORIZONS_MIN, LEVELS, Forecast, plain
 
 NEVER = np.iinfo(np.int64).min
+MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 STEP_MS = 900_000  # how often is learned
 NODES = 24  # points of the day, at half past each hour

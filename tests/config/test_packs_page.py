@@ -12,7 +12,7 @@ import pytest
 from config import pack as packs
 from models import detectors
 from models.detections import HEADLINE_WORDS
-from models.rules import DATASTREAM_COLUMNS, FUNCTIONS, ZONE_COLUMNS
+from models.rules import AHEAD_COLUMNS, DATASTREAM_COLUMNS, FUNCTIONS, ZONE_COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "packs-format.md").read_text("utf-8")
 
@@ -46,6 +46,7 @@ def test_every_column_is_on_the_page() -> None:
     """The columns that expressions may use are those of the page, in their order."""
     assert rows("Columns of `reads: datastreams`:") == list(DATASTREAM_COLUMNS)
     assert rows("Columns of `reads: zones`:") == list(ZONE_COLUMNS)
+    assert rows("Columns of a rule with a `line`:") == list(AHEAD_COLUMNS)
 
 
 def test_every_word_detector_and_function_is_on_the_page() -> None:

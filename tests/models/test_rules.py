@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.rules import DATASTREAM_COLUMNS, FUNCTIONS, ZONE_COLUMNS, Change, Conditions, Reads, Rule, RuleError
+from models.rules import (
+    AHEAD_COLUMNS,
+    DATASTREAM_COLUMNS,
+    FUNCTIONS,
+    ZONE_COLUMNS,
+    Change,
+    Conditions,
+    Reads,
+    Rule,
+    RuleError,
+)
 from models.values import Text
 
 MIN = 60
@@ -151,11 +161,14 @@ def test_a_rule_that_is_gone_is_let_go() -> None:
     assert conditions.snapshot() == [("test/Rule", 1, 0, 0, None)]
 
 
-@pytest.mark.parametrize(("reads", "columns"), [("datastreams", DATASTREAM_COLUMNS), ("zones", ZONE_COLUMNS)])
+@pytest.mark.parametrize(
+    ("reads", "columns"), [("datastreams", {**DATASTREAM_COLUMNS, **AHEAD_COLUMNS}), ("zones", ZONE_COLUMNS)]
+)
 def test_every_column_can_be_used(reads: Reads, columns: dict[str, str]) -> None:
     """Each column of the documented ones can stand in an expression."""
     for name in columns:
-        made = rule(f"{name} = 'venue'" if name == "zone_kind" else f"{name} > 1", reads=reads)
+        line = {"line": 5.0} if name in AHEAD_COLUMNS else {}
+        made = rule(f"{name} = 'venue'" if name == "zone_kind" else f"{name} > 1", reads=reads, **line)
         frame = pl.DataFrame({name: ["venue" if name == "zone_kind" else 2.0], "score": [2.0]})
         assert made.holds(frame) == ([True], [False])
 
