@@ -19,7 +19,7 @@ from models.both import Number, choose, formula, lower, upper
 LEVEL, PULL, WEIGHT, COUNT, EVERY = 0, 1, 2, 3, 4  # columns of the groups
 LEAST = 30  # members of a group that has a common mode; the mean of fewer is too rough to be taken away
 ROUNDS = 4  # a group's level moves so many times while all its members report once
-LEARN = 3.0
+LEARN = 5.0  # residuals count up to so many deviations
 
 
 def groups(neighbours: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -129,7 +129,7 @@ class Neighbours:
 
     def add(self, z: float, load: float, told: bool) -> None:
         """Take a reading's residual; the level moves when enough are in."""
-        left = min(max(z - self.level * load, -3.0), 3.0)
+        left = min(max(z - self.level * load, -5.0), 5.0)
         self.pulls.append((load * left, load * load) if told else (0.0, 0.0))
         if len(self.pulls) == self.every:
             pull, weight = (sum(column) for column in zip(*self.pulls, strict=True))
@@ -274,7 +274,8 @@ class SeasonalBaseline:
         now = self.stretch
         assert now is not None
         z = min(max((x - now.expected) * now.inverse, -1e15), 1e15)
-        own = z - (self.neighbours.level * now.load if self.neighbours else 0.0)
+        shared = self.neighbours.level * now.load if self.neighbours else 0.0
+        own = z - shared
         usual = gap > 0.0 and passed <= 1.5 * self.pace
         faded = now.like
         if passed > 1.5 * max(self.pace, 1e-9):
@@ -296,7 +297,7 @@ class SeasonalBaseline:
             self.product = kept(self.product + (own * self.before - self.product) / 300.0)
             self.square = kept(self.square + (self.before**2 - self.square) / 300.0)
         self.before = kept(own)
-        return self._weigh(x, unclipped, left, now)
+        return self._weigh(x - shared / now.inverse, unclipped, left, now)
 
     def _weigh(self, x: float, own: float, left: float, now: Stretch) -> float:
         side = self.up if left > 0.0 else self.down

@@ -9,9 +9,20 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, cast
 
-from models.detectors.base import CHANNELS, SEASONS, BadParameter, BadState, Detector, Scores, State
+from models.detectors.base import CHANNELS, SEASONS, BadParameter, BadState, Detector, Neighbourly, Scores, State
 
-__all__ = ["CHANNELS", "SEASONS", "BadParameter", "BadState", "Detector", "Scores", "State", "get", "known"]
+__all__ = [
+    "CHANNELS",
+    "SEASONS",
+    "BadParameter",
+    "BadState",
+    "Detector",
+    "Neighbourly",
+    "Scores",
+    "State",
+    "get",
+    "known",
+]
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,15 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class Neighbourly(Protocol):
+    """A detector that takes from each datastream what all its neighbours show together."""
+
+    def among(self, state: State, groups: Int32) -> State:
+        """The state with each datastream in its group of neighbours (n,), numbers from 0 on, -1 for none."""
+        ...
+
+
 class BadState(ValueError):
     """The arrays are no state of this detector with these parameters; the message says which and how."""
 
@@ -89,10 +98,17 @@ class BadParameter(ValueError):
     """A detector or parameter that does not exist or a value out of its limits; the message names the known ones."""
 
 
-def copied(arrays: Mapping[str, NDArray[Any]], like: State, detector: str, shared: Collection[str] = ()) -> State:
+def copied(
+    arrays: Mapping[str, NDArray[Any]],
+    like: State,
+    detector: str,
+    shared: Collection[str] = (),
+    grouped: Collection[str] = (),
+) -> State:
     """Own copies of ``arrays``, checked to have the names, types and shapes of ``like``.
 
-    The first axis is free, but the same for all except those that are ``shared`` by the datastreams.
+    The first axis is free, but the same for all except those that are ``shared`` by the datastreams, which have none
+    of it, and those that are ``grouped``.
     """
     if set(arrays) != set(like):
         raise BadState(f"state of {detector} needs the arrays {sorted(like)}, not {sorted(arrays)}; start anew")
@@ -103,7 +119,7 @@ def copied(arrays: Mapping[str, NDArray[Any]], like: State, detector: str, share
                 f"array {name} of {detector} is {have.dtype}{have.shape}, these parameters need "
                 f"{want.dtype}{want.shape}; start anew or use the parameters it was saved with"
             )
-    lengths = {name: len(array) for name, array in arrays.items() if name not in shared}
+    lengths = {name: len(array) for name, array in arrays.items() if name not in (*shared, *grouped)}
     if len(set(lengths.values())) > 1:
         raise BadState(f"arrays of {detector} differ in datastreams: {lengths}; all must agree")
     return {name: np.array(arrays[name], order="C", copy=True) for name in like}

@@ -474,7 +474,8 @@ def _loop(
             c[PRODUCT] += rate * (kept * before - np.float64(c[PRODUCT]))
             c[SQUARE] += rate * (before * before - np.float64(c[SQUARE]))
             c[BEFORE] = kept
-            raw, channel, run = _weigh(c, x, own, left, readings, seen, worth)
+            alone = x - shared * load / np.float64(c[INVERSE])  # a record of the whole district is nobody's own
+            raw, channel, run = _weigh(c, alone, own, left, readings, seen, worth)
             score = pool.told(raw, worth[0])
             c[RUN] = run + PAST if run > 0.0 and score >= ALARMED else run
             out[0, k], out[1, k], out[2, k], out[3, k] = score, c[TOLD], c[LOW], c[HIGH]
@@ -594,11 +595,12 @@ def _round(
     part[PRODUCT] += (rate * (kept * h[BEFORE] - h[PRODUCT]))[judged]
     part[SQUARE] += (rate * (h[BEFORE] * h[BEFORE] - h[SQUARE]))[judged]
     part[BEFORE] = kept[judged]
-    raw, channel, run = _weigh_all(part, x[judged], own[judged], left[judged], readings[judged], seen, worth)
+    alone = x - shared * h[LOAD] / h[INVERSE]
+    raw, channel, run = _weigh_all(part, alone[judged], own[judged], left[judged], readings[judged], seen, worth)
     score = pool.told(raw, worth[0])
     part[RUN] = np.where((run > 0.0) & (score >= ALARMED), run + PAST, run)
     np.add.at(seen[0], pool.whole(raw[run <= LONGEST] * pool.STEPS), 1.0)
-    h[LOWEST], h[HIGHEST] = np.minimum(h[LOWEST], x), np.maximum(h[HIGHEST], x)
+    h[LOWEST], h[HIGHEST] = np.minimum(h[LOWEST], x), np.maximum(h[HIGHEST], x)  # of those not judged
     h[:, judged] = part
     cells[row, :BLOCKS] = h.T
     out, named = np.full((4, len(row)), np.nan), np.zeros((2, len(row)), np.int64)
@@ -848,4 +850,4 @@ class SeasonalBaseline:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> State:
         """The state in ``arrays``; raises ``BadState``."""
-        return copied(arrays, self.start(0), self.name, ("common", "seen", "worth"))
+        return copied(arrays, self.start(0), self.name, shared=("seen", "worth"), grouped=("common",))
