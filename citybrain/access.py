@@ -22,13 +22,14 @@ class Access(msgspec.Struct):
     gateways: dict[str, str]  # gateway → token
     desk: str  # token of a programme that may command alerts over HTTP
     display: str  # token of a wall without login
+    radios: str = ""  # token of the simulated units: they tell where they are, and answer calls
 
 
 def access(settings: Settings, gateways: list[str]) -> Access:
     """The secrets of this city's demonstration, made where missing."""
     path = settings.secrets / "demo.json"
     held = msgspec.json.decode(path.read_bytes(), type=Access) if path.exists() else None
-    if held is not None and set(gateways) <= set(held.gateways):
+    if held is not None and held.radios and set(gateways) <= set(held.gateways):
         return held
     settings.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
     book = settings.secrets / "gateways.json"
@@ -39,6 +40,7 @@ def access(settings: Settings, gateways: list[str]) -> Access:
         desk=held.desk if held else tokens.issue(book, "desk", ("dispatch",)),
         display=held.display if held else accounts.add_display(settings.secrets / "displays.json", "demo"),
     )
+    made.radios = (held.radios if held else "") or tokens.issue(book, "radios", ("readings", "dispatch"))
     accounts.add_user(settings.secrets / "users.json", DISPATCHER, "dispatcher", made.password)
     _write(path, msgspec.json.encode(made))
     return made

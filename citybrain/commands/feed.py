@@ -12,9 +12,11 @@ from citybrain import prepare
 from citybrain.access import access
 from config import city as cities
 from config import register as registers
+from config import units
 from config.city import City
 from config.settings import Settings
 from sensors.feed import Progress, feed_auckland, feed_chengdu
+from sensors.radios import speak
 
 SIMULATED_GATEWAYS = 22  # Chengdu counts 22 districts
 
@@ -60,8 +62,8 @@ def run(settings: Settings, speed: float | None) -> int:
     """Feed until SIGTERM, or until a recording is over; the exit code."""
     city = cities.load(settings.city)
     register = registers.load(settings.register)
-    held = access(settings, gateways(city)).gateways
-    tokens = {name: held[name] for name in gateways(city)}
+    secrets = access(settings, gateways(city))
+    tokens = {name: secrets.gateways[name] for name in gateways(city)}
 
     def report(progress: Progress) -> None:
         counts = progress.counts
@@ -85,7 +87,10 @@ def run(settings: Settings, speed: float | None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         push = feed_chengdu if prepare.is_simulated(city) else feed_auckland
+        radios = asyncio.create_task(speak(settings, secrets.radios, units.of_city(city), stop))
         counts = await push(settings, register, tokens, speed, stop, report)
+        stop.set()
+        await radios
         report(Progress(counts=counts, done=True))
 
     asyncio.run(main())
