@@ -17,6 +17,8 @@ from models.calendar import Calendar
 from models.city import CityEngine
 from models.detectors import Detector
 from models.engine import Engine
+from models.forecast.profile import ProfileForecaster
+from models.forecast.shard import forecaster
 from models.keeper import PER_HOUR, Keeper
 from models.layout import Group, Place, Series, ShardLayout
 from models.rules import Rule
@@ -56,7 +58,17 @@ class Layouts:
             self.tick_ms,
             GRACE_TICKS * self.tick_ms,
             Keeper(self.directory, self.tick_ms, per_hour),
+            self.zone_forecasters(),
         )
+
+    def zone_forecasters(self) -> dict[str, ProfileForecaster]:
+        """What forecasts the sums of each property over zones: as its datastreams, but a tick at a time."""
+        groups = self.shards[0].groups if self.shards else ()
+        return {
+            group.property: replace(forecaster(group), cadence_s=max(group.cadence_s, self.tick_ms / 1000))
+            for group in groups
+            if group.property in self.zone_detectors
+        }
 
 
 def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
@@ -99,7 +111,9 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
 
 
 def _groups(packs: Sequence[Pack]) -> tuple[tuple[Group, ...], dict[tuple[str, str], int]]:
-    groups = [Group(w.pack, w.property, w.unit, w.detector, w.checks) for pack in packs for w in pack.watched]
+    groups = [
+        Group(w.pack, w.property, w.unit, w.detector, w.checks, w.cadence_s) for pack in packs for w in pack.watched
+    ]
     return tuple(groups), {(g.pack, g.property): i for i, g in enumerate(groups)}
 
 

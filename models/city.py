@@ -7,7 +7,7 @@ must not hold up the others for long. What comes after that is counted and left 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,6 +19,8 @@ from models.batch import Malformed
 from models.calendar import Calendar
 from models.detections import from_change
 from models.detectors import SEASONS, Detector
+from models.forecast.profile import ProfileForecaster
+from models.forecast.zones import Outlook, ZoneForecasts
 from models.keeper import Keeper
 from models.layout import Series
 from models.notes import Notes
@@ -34,14 +36,15 @@ _NEVER = np.iinfo(np.int64).min
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One closed tick: ``start`` ms, the ``frame`` with a row a series (columns of rules.ZONE_COLUMNS and ``series``,
-    in series order, only series with readings), when its readings were accepted, what fired or ended in it, and the
-    ``watch`` list after it."""
+    in series order, only series with readings), when its readings were accepted, what fired or ended in it, the
+    ``watch`` list after it and the hour ``ahead`` by property."""
 
     start: int
     accepted: int
     frame: pl.DataFrame
     detections: tuple[Detection, ...]
     watch: Watch | None = None
+    ahead: Mapping[str, Outlook] = field(default_factory=dict)
 
 
 class CityEngine:
@@ -57,8 +60,10 @@ class CityEngine:
         tick_ms: int,
         grace_ms: int,
         keeper: Keeper | None = None,
+        forecasters: Mapping[str, ProfileForecaster] | None = None,
     ) -> None:
-        """``detectors`` judges the zones of each property, ``keeper`` what the shards note; None: nobody does."""
+        """``detectors`` judges the zones of each property, ``keeper`` what the shards note; None: nobody does.
+        ``forecasters`` of each property tell the hour ahead of its zones."""
         self.series = tuple(series)
         self.calendar = calendar
         self.shards = shards
@@ -73,6 +78,12 @@ class CityEngine:
         self._members = np.array([s.members for s in self.series], np.float64)
         self._capacity = np.array([s.capacity for s in self.series], np.float64)
         self._area = np.array([s.area_m2 for s in self.series], np.float64)
+        self.forecasts = ZoneForecasts(
+            {name: (self._rows[name], made) for name, made in (forecasters or {}).items() if name in self._rows},
+            calendar,
+            self._members,
+            {"value": np.ones(len(self.series)), "occupancy": self._capacity, "density": self._area},
+        )
         self._open: dict[int, tuple[set[int], NDArray[np.float64]]] = {}
         self._closed = _NEVER  # the newest closed tick
         self._newest = _NEVER
@@ -143,11 +154,12 @@ class CityEngine:
                 },
                 nan_to_null=True,
             ).filter(pl.Series(count > 0))
-        detections = self._judge(start, frame)
+        ahead = self.forecasts.step(start + self.tick_ms, count, value)
+        detections = self._judge(start, frame, ahead)
         if self.keeper is None:
-            return Tick(start, accepted, frame, tuple(detections))
+            return Tick(start, accepted, frame, tuple(detections), ahead=ahead)
         kept = self.keeper.step(start + self.tick_ms, self._told(start), self._firing())
-        return Tick(start, accepted, frame, (*detections, *kept.detections), kept.watch)
+        return Tick(start, accepted, frame, (*detections, *kept.detections), kept.watch, ahead)
 
     def _told(self, start: int) -> list[tuple[int, Notes]]:
         """The notes up to this tick with their shards, in order; they are let go."""
@@ -184,13 +196,15 @@ class CityEngine:
             score[at] = scores.score
         return score
 
-    def _judge(self, start: int, frame: pl.DataFrame) -> list[Detection]:
+    def _judge(self, start: int, frame: pl.DataFrame, ahead: Mapping[str, Outlook]) -> list[Detection]:
         detections = []
         property_of = np.array([s.property for s in self.series])
         for number, rule in enumerate(self.conditions.rules):
             mine = frame.filter(pl.Series(property_of[frame["series"].to_numpy()] == rule.property))
             if mine.is_empty():
                 continue
+            if rule.line is not None:
+                mine = self.forecasts.foretold(mine, rule, ahead.get(rule.property))
             places = mine["series"].to_list()
             for change in self.conditions.step(number, places, [start] * len(places), mine):
                 at = self.series[change.place]
@@ -232,6 +246,7 @@ class CityEngine:
         arrays["notes"] = np.frombuffer(msgspec.json.encode(self._notes), np.uint8).copy()
         if self.keeper is not None:
             arrays["keeper"] = np.frombuffer(self.keeper.snapshot(), np.uint8).copy()
+        arrays |= {f"forecasts/{name}": array for name, array in self.forecasts.snapshot().items()}
         for name, detector in self._detectors.items():
             for key, array in detector.snapshot(self._states[name]).items():
                 arrays[f"{name}/{key}"] = array.copy()
@@ -260,3 +275,5 @@ class CityEngine:
             prefix = f"{name}/"
             mine = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
             self._states[name] = detector.restore(mine)
+        mine = {key.removeprefix("forecasts/"): array for key, array in arrays.items() if key.startswith("forecasts/")}
+        self.forecasts.restore(mine)

@@ -23,6 +23,7 @@ from models.calendar import Calendar
 from models.claims import Claims
 from models.detections import from_change
 from models.detectors import CHANNELS, SEASONS
+from models.forecast.shard import Path, ShardForecasts, foretold
 from models.layout import ShardLayout
 from models.notes import ClaimNote
 from models.partials import Partial
@@ -61,7 +62,7 @@ class _Taken:
     detectors say of them (models/detectors/base.py Scores), NaN or 0 until it is known: score, expected, low, high,
     channel, season."""
 
-    __slots__ = ("flags", "rows", "time", "told", "value")
+    __slots__ = ("flags", "path", "rows", "time", "told", "value")
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class _Taken:
             np.zeros(n, np.uint8),
             np.zeros(n, np.uint8),
         )
+        self.path: Path | None = None  # where they lead, for those that a rule looks ahead for
 
     @property
     def score(self) -> NDArray[np.float32]:
@@ -92,7 +94,10 @@ class _Taken:
     def take(self, at: NDArray[np.int64]) -> _Taken:
         """The readings at these positions."""
         told = tuple(column[at] for column in self.told)
-        return _Taken(self.rows[at], self.time[at], self.value[at], self.flags[at], told)
+        part = _Taken(self.rows[at], self.time[at], self.value[at], self.flags[at], told)
+        if self.path is not None:
+            part.path = self.path[0][at], self.path[1][at]
+        return part
 
     def between(self, first: int, end: int) -> _Taken:
         """A stretch of the readings; what is told of it is told of them."""
@@ -132,6 +137,7 @@ class Engine:
         self.time = np.zeros(n, np.int64)
         self.counts = np.zeros(len(COUNTS), np.int64)
         self._sums = ZoneSums(layout)
+        self.forecasts = ShardForecasts(layout, rules, calendar)
         self.upkeep = Upkeep(layout)
         self.claims = Claims({})
         self._events: list[Detection] = []  # told without the budget since the last tick
@@ -273,6 +279,7 @@ class Engine:
             if at is not None:
                 of_all[at] = column
         self.upkeep.learn(number, self._row[mine.rows], mine.time, mine.value)
+        mine.path = self.forecasts.step(number, self._row[mine.rows], mine.time, mine.value, day_kind, local_ms)
         found = []
         for rule in self._watching[number]:
             for row, detection in self._judge(rule, number, mine):
@@ -301,6 +308,8 @@ class Engine:
             look = np.flatnonzero(look)
             taken = taken.take(look)
         frame = self._frame(taken)
+        if declared.line is not None and taken.path is not None:
+            frame = foretold(frame, declared, taken.path)
         places = taken.rows.tolist()
         changes = self.conditions.step(rule, places, taken.time.tolist(), frame)
         for place in set(places):
@@ -374,9 +383,10 @@ class Engine:
             "conditions": np.frombuffer(msgspec.json.encode(self.conditions.snapshot()), np.uint8).copy(),
         }
         arrays |= {f"upkeep/{name}": array for name, array in self.upkeep.snapshot().items()}
+        arrays |= {f"forecasts/{name}": array for name, array in self.forecasts.snapshot().items()}
         for group, state in zip(self.layout.groups, self._detector_states, strict=True):
-            for name, array in group.detector.snapshot(state).items():
-                arrays[f"{group.pack}/{group.property}/{name}"] = array.copy()
+            for name, array in group.detector.snapshot(state).items():  # copies already
+                arrays[f"{group.pack}/{group.property}/{name}"] = array
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -399,6 +409,8 @@ class Engine:
         self.upkeep.restore(
             {name.removeprefix("upkeep/"): array for name, array in arrays.items() if name.startswith("upkeep/")}
         )
+        if not any(name.startswith("forecasts/") for name in arrays) and self.layout.groups:
+            raise ValueError("the saved state has no forecasts; it was saved by an earlier release")
         self._sums.restore(arrays)
         self.conditions.restore(msgspec.json.decode(np.asarray(arrays["conditions"], np.uint8).tobytes()))
         self._active[:] = False
@@ -414,6 +426,9 @@ class Engine:
                     f"the saved state of {prefix[:-1]} is not of {size} datastreams; the register has changed"
                 )
             self._detector_states[number] = state
+        self.forecasts.restore(
+            {name.removeprefix("forecasts/"): array for name, array in arrays.items() if name.startswith("forecasts/")}
+        )
 
     def graduate(self) -> None:
         """What was learned so far is history: counts begin at 0, and the gateways are those of the readings to come."""

@@ -33,6 +33,7 @@ class Group:
     unit: str
     detector: Detector
     checks: Checks | None = None
+    cadence_s: float = 60.0  # between two readings of one of them
 
 
 @dataclass(frozen=True, slots=True)
