@@ -342,6 +342,20 @@ def notify_failed_drop(
     return drop_failed(settings(city=city), key)
 
 
+@report.command("shift")
+def report_shift(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A name that ends in .html or .pdf.")],
+    city: CityName = None,
+    start: Annotated[str | None, typer.Option("--from", help="2026-10-01T08:00; the shift that ends now.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="2026-10-01T20:00; its end, or now.")] = None,
+    lang: Annotated[str, typer.Option(help="zh or en")] = "zh",
+) -> int:
+    """What a shift leaves to the next: open incidents, shelved alerts, flood minutes, response times."""
+    from citybrain.commands.report import shift
+
+    return shift(settings(city=city), start, end, lang, output)
+
+
 @city_app.command("list")
 def city_list(as_json: Json = False) -> int:
     """The cities that have a pack."""
@@ -375,12 +389,13 @@ def token_new(
     ] = None,
     signed: Annotated[bool, typer.Option("--signed", help="Every body must be signed; prints the key.")] = False,
     certificate: Annotated[str, typer.Option(help="SHA-256 of the client certificate it is bound to (mTLS).")] = "",
+    digest: Annotated[bool, typer.Option("--digest", help="May also be shown by HTTP digest (GA/T 1400).")] = False,
     city: CityName = None,
 ) -> int:
     """Issue a token for a sensor gateway; it is shown once."""
     from citybrain.commands.token import new
 
-    return new(settings(city=city), name, scope, valid, asset, kind, rate, signed, certificate)
+    return new(settings(city=city), name, scope, valid, asset, kind, rate, signed, certificate, digest)
 
 
 @token.command("list")

@@ -1,8 +1,8 @@
 """Bearer tokens of the gateways: who may speak, and for what.
 
 The file is a JSON list of ``{"name", "sha256", "created", "expires"?, "scopes"?, "assets"?, "kinds"?, "rate"?,
-"signing_key"?, "certificate"?}``. Only the SHA-256 of a token is kept; the token itself is shown once, when it is
-issued. A name may have several tokens, so that one can be replaced without a gap (``rotate``).
+"signing_key"?, "certificate"?, "digest"?}``. Only the SHA-256 of a token is kept; the token itself is shown once, when
+it is issued. A name may have several tokens, so that one can be replaced without a gap (``rotate``).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Annotated
 import msgspec
 
 from models.values import Role
+from sensors import digest as digests
 
 READINGS = "readings"  # may push readings; what a token has when its entry names no scopes
 LOOK = "look"  # may read alerts, incidents, quality …
@@ -62,6 +63,7 @@ class Gateway:
     rate: int | None = None
     signing_key: str = ""
     certificate: str = ""
+    digest: str = ""  # HA1 of sensors/digest.py, where the token may be shown by digest
 
     def may(self, scope: str) -> bool:
         """Whether this gateway has ``scope``, or one that implies it."""
@@ -95,6 +97,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     rate: Annotated[int, msgspec.Meta(gt=0)] | None = None
     signing_key: str = ""
     certificate: str = ""
+    digest: str = ""
 
     def gateway(self) -> Gateway:
         """What the gateway that holds it may do."""
@@ -107,6 +110,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
             self.rate,
             self.signing_key,
             self.certificate.lower().replace(":", ""),
+            self.digest,
         )
 
 
@@ -139,6 +143,7 @@ def issue(
     rate: int | None = None,
     signed: bool = False,
     certificate: str = "",
+    by_digest: bool = False,
 ) -> str:
     """Add a new token of ``name`` to the file and return it; this is the only time it is seen."""
     token = f"cb_{secrets.token_urlsafe(32)}"
@@ -153,6 +158,7 @@ def issue(
         rate,
         signing_key(token) if signed else "",
         certificate,
+        digests.secret(name, token) if by_digest else "",
     )
     with _locked(path):
         _write(path, [*_read(path), entry])
@@ -180,6 +186,7 @@ def rotate(path: Path, name: str, overlap: dt.timedelta) -> str:
             created=now,
             expires=None,
             signing_key=signing_key(token) if newest.signing_key else "",
+            digest=digests.secret(name, token) if newest.digest else "",
         )
         _write(path, [*held, made])
     return token
@@ -226,6 +233,13 @@ class Tokens:
         if gateway is None or (gateway.expires is not None and gateway.expires <= self._clock()):
             return None
         return gateway
+
+    def named(self, name: str) -> list[Gateway]:
+        """What the valid tokens of ``name`` may."""
+        if time.monotonic() - self._checked >= RECHECK_S:
+            self._refresh()
+        valid = (one for one in self._known.values() if one.expires is None or one.expires > self._clock())
+        return [one for one in valid if one.name == name]
 
     def _refresh(self) -> None:
         self._checked = time.monotonic()

@@ -32,12 +32,13 @@ def new(
     rate: int | None,
     signed: bool,
     certificate: str,
+    by_digest: bool,
 ) -> int:
     """Issue a token and print it, and the key for signing where it signs; raises ``TokenError``."""
     _known_scopes(scopes)
     expires = None if valid is None else dt.datetime.now(dt.UTC).replace(microsecond=0) + _duration(valid)
     token = tokens.issue(
-        book(settings), name, tuple(scopes), expires, tuple(assets), tuple(kinds), rate, signed, certificate
+        book(settings), name, tuple(scopes), expires, tuple(assets), tuple(kinds), rate, signed, certificate, by_digest
     )
     _show(token, signed)
     return 0

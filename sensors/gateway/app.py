@@ -23,7 +23,8 @@ from starlette.routing import Route
 from config.register import Register, RegisterError, load
 from config.services import Service
 from config.settings import Settings
-from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, positions, requests, units, warnings
+from sensors.digest import Digests
+from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, positions, requests, units, viid, warnings
 from sensors.gateway.access import Access
 from sensors.gateway.asking import Asking
 from sensors.gateway.body import Bodies, Gone
@@ -71,7 +72,8 @@ def create(
     """
     made = parts(settings, register, settings.spool, zone, clock)
     outlet, metrics, picture = made.outlet, made.metrics, made.picture
-    access = Access(Tokens(settings.secrets / TOKENS, clock), settings.certificate_header or "")
+    known = Tokens(settings.secrets / TOKENS, clock)
+    access = Access(known, settings.certificate_header or "")
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -108,6 +110,7 @@ def create(
     tolerance_ms = settings.future_tolerance_s * 1000
     app.include_router(positions.router(positions.Positions(access, bodies, made.reception, fleet, tolerance_ms)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
+    app.include_router(viid.router(viid.Viid(access, known, Digests(), bodies, made.reception)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(
         requests.router(requests.Requests(access, bodies, made.reception, made.gatherer, picture, services))
