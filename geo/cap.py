@@ -33,7 +33,7 @@ def polygon(text: str) -> Any:
     """One CAP polygon."""
     shape, note = repair("polygon", shapely.Polygon(corners(text)))
     if shape is None:
-        raise AreaError(f"polygon {text!r}: {note.found if note else 'unusable'}")
+        raise AreaError(f"polygon {text[:80]!r}: {note.found if note else 'unusable'}")
     return shape
 
 
@@ -43,7 +43,7 @@ def disc(text: str) -> Any:
     try:
         return circle(lon, lat, metres)
     except ValueError as error:
-        raise AreaError(f"circle {text!r}: {error}") from error
+        raise AreaError(f"circle {text[:80]!r}: {error}") from error
 
 
 def corners(text: str) -> list[tuple[float, float]]:
@@ -72,7 +72,7 @@ def _corner(pair: str, text: str) -> tuple[float, float]:
     try:
         lat, lon = (float(part) for part in pair.split(","))
     except ValueError as error:
-        raise AreaError(f"{pair!r} in {text[:80]!r} is not lat,lon") from error
+        raise AreaError(f"{pair[:40]!r} in {text[:80]!r} is not lat,lon") from error
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):
-        raise AreaError(f"{pair!r} in {text[:80]!r} is no place on earth; CAP writes lat,lon")
+        raise AreaError(f"{pair[:40]!r} in {text[:80]!r} is no place on earth; CAP writes lat,lon")
     return lon, lat

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 from sensors.problems import Scalar, shown
 
+LONGEST = 1_000  # characters of a reason
+
+
+def _short(reason: str) -> str:
+    return reason if len(reason) <= LONGEST else reason[:LONGEST] + "…"
+
 
 class Unreadable(ValueError):
     """What was sent cannot be read as a whole. The one error codecs raise; the others here are its kinds.
@@ -23,8 +29,8 @@ class Unreadable(ValueError):
         position: int | None = None,
         record: int | None = None,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        super().__init__(_short(reason))
+        self.reason = _short(reason)
         self.field = field
         self.value = shown(value)
         self.limit = shown(limit)
@@ -83,4 +89,4 @@ class Amiss(Exception):
     def at(self, index: int, where: str = "") -> Fault:
         """The fault of the record ``index``; ``where`` says it for people, such as "line 7"."""
         reason = f"{where}: {self.reason}" if where else self.reason
-        return Fault(index, self.code, self.field, shown(self.value), shown(self.limit), reason)
+        return Fault(index, self.code, self.field, shown(self.value), shown(self.limit), _short(reason))

@@ -15,6 +15,7 @@ from sensors.problems import shown
 
 Row = Mapping[str, Any]
 CONTAINERS = 24  # objects and arrays a record may hold on average before the whole is refused unread
+DIGITS = 64  # characters of a number written as text
 _BOM = b"\xef\xbb\xbf"
 _any = msgspec.json.Decoder()
 
@@ -124,10 +125,8 @@ def maybe(row: Row, name: str) -> float | None:
 
 def parsed(value: str, name: str) -> float:
     """A finite number written as text, with a point and without signs of thousands."""
-    try:
-        real = float(value) if _PLAIN.fullmatch(value.strip()) else math.nan
-    except ValueError:
-        real = math.nan
+    plain = value.strip()
+    real = float(plain) if len(plain) <= DIGITS and _PLAIN.fullmatch(plain) else math.nan
     if not math.isfinite(real):
         reason = f"{name} {value[:80]!r} is not a finite number; write digits with a point, such as 12.5"
         raise Amiss(name, value, "finite number", reason, "not-a-number")

@@ -234,7 +234,7 @@ CODEC = Codec(
     name="senml",
     title="SenML (RFC 8428): JSON, CBOR, XML",
     media=("application/senml+json", "application/senml+cbor", "application/senml+xml"),
-    endings=(".senml", ".senmlc", ".senmlx", ".senml.json"),
+    endings=(".senml", ".senmlc", ".senmlx", ".senml.json", ".json", ".cbor", ".xml"),
     decode=_decode,
     columns=_columns,
 )

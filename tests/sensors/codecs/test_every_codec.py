@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors.codecs.base import Codec, Decoded
+from sensors.codecs.base import Codec, Decoded, Envelope
 from sensors.codecs.errors import TooMany, Unreadable
 from sensors.codecs.register import CODECS, named, of_file, of_media
 from sensors.codecs.sparkplug_session import Session
 from sensors.codecs.values import Observation, line
-from tests.sensors.codecs.samples import SAMPLES, Sample
+from tests.sensors.codecs.samples import CAP, ONVIF, SAMPLES, Sample
 
 IDS = [f"{sample.codec}-{sample.form}" for sample in SAMPLES]
 each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
@@ -263,6 +263,41 @@ def test_an_xml_bomb_and_outside_entities_are_refused_at_once(name: str, text: s
     with pytest.raises(Unreadable, match="DOCTYPE"):
         CODECS[name].decode(body, sample.envelope())
     assert time.perf_counter() - start < 0.05
+
+
+ENDLESS = "9" * 500_000 + "x"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("csv", f"datastream,time,value\na,2026-09-01T08:00:00Z,{ENDLESS}\n"),
+        ("csv", f"datastream,time,value\na,{ENDLESS},1\n"),
+        ("onvif", f'<Frame UtcTime="{ENDLESS}"/>'),
+        ("onvif", ONVIF.replace("-0.5", ENDLESS)),
+        ("cap", CAP.replace("30.6,104.0", ENDLESS)),
+        ("cap", CAP.replace("Orange", f"<b{ENDLESS}")),
+        ("senml", f'<sensml xmlns="urn:ietf:params:xml:ns:senml"><senml n="a" v="{ENDLESS}"/></sensml>'),
+        ("open311", f'[{{"service_request_id":"1","requested_datetime":"2026-09-01T08:00:00Z","lat":"{ENDLESS}"}}]'),
+        ("gat1400", f'{{"MotorVehicleListObject":{{"MotorVehicleObject":[{{"PassTime":"{ENDLESS}"}}]}}}}'),
+        (
+            "sensorthings",
+            f'{{"result":1,"phenomenonTime":"{ENDLESS}","Datastream":{{"@iot.id":"Datastreams({ENDLESS}"}}}}',
+        ),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_texts_without_end_take_no_time(codec: str, text: str) -> None:
+    """Half a million digits where a number, a time or a name should be are refused within a second."""
+    sample = next(one for one in SAMPLES if one.codec == codec)
+    start = time.perf_counter()
+    try:
+        found = CODECS[codec].decode(text.encode(), Envelope(now=sample.envelope().now))
+        assert found.faults
+        assert max(len(fault.reason) for fault in found.faults) < 2_000
+    except Unreadable as error:
+        assert len(str(error)) < 2_000
+    assert time.perf_counter() - start < 1
 
 
 HOSTILE: dict[str, Callable[[int], bytes]] = {

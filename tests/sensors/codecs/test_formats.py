@@ -21,7 +21,7 @@ def test_the_table_says_what_each_file_decodes_to() -> None:
 
     ``python -m tests.sensors.codecs.formats`` prints the rows as they should be.
     """
-    assert ROWS == [str(row(path)) for path in files()]
+    assert [str(row(path)) for path in files()] == ROWS
 
 
 @here
