@@ -27,6 +27,7 @@ from config import register as registers
 from config.settings import Settings
 
 DISK_MB = 1_000
+READY_S = 120.0  # a first start on a slow machine makes machine code before it is ready
 SPARE = "notifier-spare"  # the notifier that stands by
 
 
@@ -88,7 +89,7 @@ class Stack:
             ready = self._owned()
         else:
             ready = at_once
-        await self.supervisor.start(Process(name or role, self.command("run", role), self.variables(), ready))
+        await self.supervisor.start(Process(name or role, self.command("run", role), self.variables(), ready, READY_S))
 
     def _owned(self) -> Callable[[], Awaitable[bool]]:
         """Ready when every shard and the alerts have said, since now, that a worker has them."""
