@@ -20,6 +20,18 @@ _ENCODINGS = {
 }
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
+_PARSER = etree.XMLParser(
+    encoding="utf-8",
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    dtd_validation=False,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+    collect_ids=False,
+)
+
 
 def parse(body: bytes) -> Element:
     """The root of a document. Raises ``Undecodable``, ``Unreadable`` or ``TooMany``."""
@@ -31,25 +43,11 @@ def parse(body: bytes) -> Element:
     if (tags := text.count("<")) > 2 * ELEMENTS:
         raise TooMany(tags, 2 * ELEMENTS, "tags")
     try:
-        return etree.fromstring(text.encode(), _parser())
+        return etree.fromstring(text.encode(), _PARSER)
     except etree.XMLSyntaxError as error:
         line, column = error.position
         why = (error.msg or "unknown").partition(", line ")[0]
         raise Unreadable(f"not XML: {why}; mend line {line}, column {column}", value=line) from error
-
-
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-    )
 
 
 def _text(body: bytes) -> str:
