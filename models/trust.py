@@ -84,7 +84,7 @@ class Trust:
     """Judges the claims of all shards, tick by tick. Its ``state`` can be saved and set."""
 
     def __init__(self, tick_ms: int) -> None:
-        self._lasted_ms = max(LASTED_MS, LASTED_TICKS * tick_ms)
+        self._tick_ms = tick_ms
         self._claims: dict[str, tuple[int, Open]] = {}
         self._events: dict[str, Detection] = {}
         self.budget = Budget()
@@ -229,18 +229,20 @@ class Trust:
         mates = [other.claim.detection for other in others if other.claim.datastream != one.claim.datastream]
         same = any(m.rule == found.rule and _metres(m, found) <= NEAR_M for m in mates)
         other = any(m.pack != found.pack or m.rule != found.rule for m in self._about(mates, found))
-        told = {
-            "zone": any(series in firing for series in one.claim.series),
-            "other-kind": other,
-            "neighbours": why.strange >= STRANGE or same,
-            "persistence": why.lasted_ms >= self._lasted_ms,
-        }
-        return tuple(name for name, speaks in told.items() if speaks)
+        zone = any(series in firing for series in one.claim.series)
+        alone = witnesses(STRANGE if same else why.strange, why.lasted_ms, self._tick_ms)
+        return (*(("zone",) if zone else ()), *(("other-kind",) if other else ()), *alone)
 
     def _about(self, mates: Sequence[Detection], found: Detection) -> list[Detection]:
         """The claims and events near ``found``, of other places."""
         near = [*mates, *self._events.values()]
         return [m for m in near if m.place != found.place and _metres(m, found) <= OTHER_M]
+
+
+def witnesses(strange: int, lasted_ms: int, tick_ms: int) -> tuple[str, ...]:
+    """What speaks for a datastream that can be known where it is: ``strange`` neighbours, and how long it has held."""
+    neighbours = ("neighbours",) if strange >= STRANGE else ()
+    return (*neighbours, "persistence") if lasted_ms >= max(LASTED_MS, LASTED_TICKS * tick_ms) else neighbours
 
 
 def _metres(one: Detection, other: Detection) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -14,7 +14,9 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from config import contract
-from models.values import Action, Answer, Command, from_json, to_json
+from models import dial
+from models.budget import MOST_AN_HOUR
+from models.values import Action, Answer, Command, Order, Role, from_json, to_json
 from wall.auth import Session
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 ANSWER_S = 3.0
 SEND_S = 3.0
 BODY_LIMIT = 16 * 1024
-STATUS = {"done": 200, "conflict": 409, "unknown": 404}
+STATUS = {"done": 200, "conflict": 409, "unknown": 404, "invalid": 422}
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,6 +32,14 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
     alert: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     action: Action
+    comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
+
+
+class Turned(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /budget: alerts an hour for the whole city."""
+
+    per_hour: Annotated[float, msgspec.Meta(ge=0, le=MOST_AN_HOUR)]
     comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
 
@@ -61,14 +71,28 @@ class Commands:
         command = Command(
             id=key, alert=request.alert, action=request.action, by=session.user, at=now, comment=request.comment
         )
-        await self._send(command)
+        return await self._asked(command, command.alert)
+
+    async def turn(self, body: bytes, session: Session, now: int) -> tuple[int, bytes]:
+        """Turn the dial of the alert budget; as ``ask``."""
+        asked = msgspec.json.decode(body, type=Turned)
+        key = asked.id or uuid.uuid4().hex
+        order = Order(
+            id=key, about="budget", subject=dial.ITEM, do="set", by=session.user, at=now, role=cast(Role, session.role),
+            comment=asked.comment, args={"per_hour": asked.per_hour},
+        )  # fmt: skip
+        return await self._asked(order, order.subject)
+
+    async def _asked(self, what: Command | Order, subject: str) -> tuple[int, bytes]:
+        """Send it and wait for what became of it."""
+        await self._send(what, subject)
         try:
-            found = await self._answered(key, ANSWER_S)
+            found = await self._answered(what.id, ANSWER_S)
         except (RedisError, OSError) as error:
-            log.warning("the answer to %s cannot be read: %s", key, error)
+            log.warning("the answer to %s cannot be read: %s", what.id, error)
             found = None
         if found is None:
-            return 202, msgspec.json.encode({"command": key, "alert": command.alert, "status": "pending"})
+            return 202, msgspec.json.encode({"command": what.id, "alert": subject, "status": "pending"})
         return STATUS[from_json(found, Answer).status], found
 
     async def close(self) -> None:
@@ -78,11 +102,11 @@ class Commands:
                 await self._producer.stop()
                 self._producer = None
 
-    async def _send(self, command: Command) -> None:
+    async def _send(self, what: Command | Order, subject: str) -> None:
         try:
             async with asyncio.timeout(SEND_S):
                 producer = await self._started()
-                await producer.send_and_wait(self._topic, to_json(command), key=command.alert.encode())
+                await producer.send_and_wait(self._topic, to_json(what), key=subject.encode())
         except (KafkaError, TimeoutError, OSError) as error:
             raise Unavailable(f"the broker {self._bootstrap} did not take the command within {SEND_S:g} s") from error
 

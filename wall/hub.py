@@ -65,7 +65,7 @@ class Hub:
         self._moved: dict[int, set[int]] = defaultdict(set)
         self._alerts: set[str] = set()
         self._everything = True
-        self._zones = True
+        self._zones = self._watch = True
         self._accepted: int | None = None
         self._due = {"slow": 0.0, "alerts": 0.0, "ages": 0.0, "scale": 0.0}
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
@@ -173,6 +173,8 @@ class Hub:
             self.board.time = max(self.board.time, change.get("time") or 0)
         elif what == "zones":
             self._zones = True
+        elif what == "watch":
+            self._watch = True
         elif what == "alert":
             self._alerts.add(change["id"])
             self._urgent.set()
@@ -233,6 +235,9 @@ class Hub:
                 moved = {shard: set() for shard in range(len(self.store.members))}
             await self._read_values(moved, everything)
             await self._read_alerts(wanted)
+            if self._watch or everything:
+                self._watch = False
+                await self._read_watch()
             if self._is_due("slow", SLOW_S):
                 await self._read_slow()
         except BaseException:  # nothing of this was shown: read it all when the store is back
@@ -305,6 +310,11 @@ class Hub:
             return
         self.board.set("alerts", key, row)
         self._opened[key] = (row["opened"], row["level"])
+
+    async def _read_watch(self) -> None:
+        rows, dial = view.watch(await self.store.watch())
+        self.board.put("watch", rows)
+        self.board.put("budget", dial)
 
     async def _read_slow(self) -> None:
         now = now_ms()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,7 @@ class Routes:
             ("/session", "GET", self.session),
             ("/alert/{key}", "GET", self.alert),
             ("/command", "POST", self.command),
+            ("/budget", "POST", self.budget),
             ("/healthz", "GET", self.healthz),
             ("/metrics", "GET", self.metrics),
         ):
@@ -129,12 +130,22 @@ class Routes:
 
     async def command(self, request: Request) -> Response:
         """Ask something of an alert; only for those who may."""
+        return await self._carried(request, self._commands.ask)
+
+    async def budget(self, request: Request) -> Response:
+        """Turn the dial of the alert budget; only for those who may."""
+        return await self._carried(request, self._commands.turn)
+
+    async def _carried(
+        self, request: Request, carry: Callable[[bytes, Session, int], Awaitable[tuple[int, bytes]]]
+    ) -> Response:
+        """What became of a person's request, in their own name."""
         session = _session(request)
         if not session.commands:
             return problem(403, f"the role {session.role} may only look; ask for the role dispatcher")
         try:
             body = await _limited(request)
-            status, answer = await self._commands.ask(body, session, int(time.time() * 1000))
+            status, answer = await carry(body, session, int(time.time() * 1000))
         except msgspec.DecodeError as error:
             return problem(422, str(error))
         except ClientDisconnect:

@@ -93,6 +93,10 @@ class Store:
         """The counters since the city began."""
         return await self._hash(contract.counters(self.city))
 
+    async def watch(self) -> bytes | None:
+        """The watch list and the dial of the alert budget as JSON."""
+        return await self._string(contract.watch(self.city))
+
     async def answer(self, command: str) -> bytes | None:
         """What became of a command, None while nothing did."""
         return await self._string(contract.answer(self.city, command))

@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from models import explain
+from models.trust import Watch
 from models.values import SEVERITIES, Alert, Text, from_json
 
 Row = dict[str, Any]
 MINUTES_SHOWN = 60
+WATCH_SHOWN = 12  # claims of the watch list that travel to the browsers
 LATE_MS, DOWN_MS = 10_000, 60_000  # a source that was silent for longer is late, then down
 
 
@@ -74,6 +77,7 @@ def detail(data: bytes) -> Row:
         **alert(data),
         "id": it.id,
         "labels": it.detection.labels,
+        "why": text(explain.sentence(it.detection)),
         "certainty": it.detection.certainty,
         "urgency": it.detection.urgency,
         "history": [msgspec.to_builtins(step) for step in it.history],
@@ -133,6 +137,33 @@ def counts(rows: Mapping[bytes, bytes]) -> dict[str, Row]:
         name = key.decode().split(":")[0]
         total[name] = total.get(name, 0) + int(value)
     return {name: {"n": n} for name, n in total.items()}
+
+
+def watch(data: bytes | None) -> tuple[dict[str, Row], dict[str, Row]]:
+    """The watch list by claim, the strangest first, and the dial under "now"; both empty while nobody has told them.
+
+    ``wants`` is what a claim lacks to become an alert (models/trust.py).
+    """
+    if not data:
+        return {}, {}
+    it = from_json(data, Watch)
+    rows = {
+        one.id: {
+            "place": text(one.place_name),
+            "headline": text(one.headline),
+            "district": one.district,
+            "lon": one.lon,
+            "lat": one.lat,
+            "score": number(round(one.score, 1)),
+            "onset": one.onset,
+            "ended": one.ended,
+            "wants": one.wants,
+        }
+        for one in it.rows[:WATCH_SHOWN]
+    }
+    line = None if it.line is None else number(round(it.line, 1))
+    dial = {"per_hour": it.per_hour, "line": line, "spent": it.spent, "waiting": it.waiting, "faults": it.faults}
+    return rows, {"now": dial}
 
 
 def minutes(opened: Mapping[str, tuple[int, int]], now: int) -> dict[str, Row]:

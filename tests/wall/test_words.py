@@ -16,7 +16,19 @@ from wall.words import WORDS, catalogue, language
 ROOT = Path(wall.__file__).parent
 SOURCES = [path for path in ROOT.rglob("*") if path.suffix in (".py", ".mjs") and path.name != "words.py"]
 # keys that are put together where they are used
-FAMILIES = ("level.", "severity.", "alert.", "source.", "step.", "property.", "unit.", "badge.", "empty.")
+FAMILIES = (
+    "level.",
+    "severity.",
+    "alert.",
+    "source.",
+    "step.",
+    "property.",
+    "unit.",
+    "badge.",
+    "empty.",
+    "watch.wants.",
+    "fault.",
+)
 
 
 def fields(text: str) -> set[str]:

@@ -28,6 +28,7 @@ def layout(title: str, lang: Language) -> Any:
         [
             header(title, lang, tools=True),
             panel("queue", "panel.queue", lang, options={"desk": "1"}),
+            panel("watch", "panel.watch", lang, options={"desk": "1"}),
             panel("detail", "panel.detail", lang),
             citymap("core", "panel.map", lang, hands=True),
             _help(lang),

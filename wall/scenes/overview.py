@@ -25,7 +25,10 @@ def layout(title: str, lang: Language) -> Any:
             html.Div(left, className="column left"),
             citymap("whole", "panel.whole", lang),
             citymap("core", "panel.core", lang, inset=True),
-            html.Div(panel("queue", "panel.queue", lang), className="column queue-column"),
+            html.Div(
+                [panel("queue", "panel.queue", lang), panel("watch", "panel.watch", lang)],
+                className="column queue-column",
+            ),
             html.Div(right, className="column right"),
             panel("minutes", "panel.minutes", lang, sub="panel.minutes.sub"),
         ],

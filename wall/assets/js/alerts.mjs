@@ -3,6 +3,7 @@
 const RANK = { "unacknowledged": 0, "returned-unacknowledged": 1, "acknowledged": 2, "shelved": 3, "suppressed": 3, "out-of-service": 3, "normal": 4 };
 
 export const waiting = (alert) => RANK[alert.state] <= 1; // for a person to acknowledge
+export const faulty = (alert) => alert.kind === "data-quality"; // of a sensor or gateway: not for the emergency queue
 export const active = (alert) => alert.state !== "normal";
 
 // Rows as [id, alert]: waiting ones first, then by severity, then the oldest deadline.
@@ -13,14 +14,15 @@ export function ordered(alerts) {
 }
 
 export function tally(alerts) {
-  const out = { active: 0, waiting: 0, acknowledged: 0, level: { 1: 0, 2: 0, 3: 0, 4: 0 }, highest: 0 };
+  const out = { active: 0, waiting: 0, acknowledged: 0, faults: 0, level: { 1: 0, 2: 0, 3: 0, 4: 0 }, highest: 0 };
   for (const alert of alerts.values()) {
     if (!active(alert)) continue;
+    if (faulty(alert)) { out.faults++; continue; }
     out.active++;
     out.level[alert.level]++;
     if (waiting(alert)) out.waiting++;
     if (alert.state === "acknowledged") out.acknowledged++;
-    if (alert.kind === "event" && !alert.exercise && RANK[alert.state] < 3) out.highest = Math.max(out.highest, 5 - alert.level);
+    if (!alert.exercise && RANK[alert.state] < 3) out.highest = Math.max(out.highest, 5 - alert.level);
   }
   return out;
 }

@@ -11,9 +11,10 @@ import { Queue } from "./parts/queue.mjs";
 import { Sources } from "./parts/sources.mjs";
 import { Trends } from "./parts/trends.mjs";
 import { Vitals } from "./parts/vitals.mjs";
+import { Watch } from "./parts/watch.mjs";
 import { Zones } from "./parts/zones.mjs";
 
-const PARTS = { head: Head, queue: Queue, vitals: Vitals, trends: Trends, zones: Zones, sources: Sources, minutes: Minutes, map: CityMap, detail: Detail };
+const PARTS = { head: Head, queue: Queue, vitals: Vitals, trends: Trends, zones: Zones, sources: Sources, minutes: Minutes, map: CityMap, detail: Detail, watch: Watch };
 const STALE_MS = 10000;
 const REPLAY_MS = 600000; // data whose time is further off than this is not of now
 const RETRY_MS = 1000;

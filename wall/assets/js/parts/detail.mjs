@@ -3,6 +3,7 @@ import { waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
+import { token } from "../token.mjs";
 
 export class Detail {
   constructor(element, app) {
@@ -14,9 +15,10 @@ export class Detail {
     this.button = el("button", { type: "button", class: "acknowledge", onclick: () => this.acknowledge() }, app.format.t("desk.ack.key"));
     this.said = el("p", { class: "said", role: "status", "aria-live": "polite" });
     this.facts = el("div");
+    this.why = el("p", { class: "why" });
     this.history = el("div");
     this.nearby = el("div");
-    this.body.append(this.facts, el("div", {}, el("div", { class: "act" }, this.comment, this.button), this.said), this.history, this.nearby,
+    this.body.append(this.facts, this.why, el("div", {}, el("div", { class: "act" }, this.comment, this.button), this.said), this.history, this.nearby,
       el("p", { class: "desk-hint" }, app.format.t("desk.keys")));
     this.answers = new Map(); // alert id → what the last command came to
     addEventListener("keydown", (event) => this.#key(event));
@@ -109,11 +111,12 @@ export class Detail {
 
   async #load(id, alert) {
     this.loaded = `${id}/${alert.steps}/${alert.state}`;
-    if (this.of !== id) { this.history.replaceChildren(); this.nearby.replaceChildren(); this.of = id; }
+    if (this.of !== id) { say(this.why, ""); this.history.replaceChildren(); this.nearby.replaceChildren(); this.of = id; }
     try {
       const answer = await fetch(`/alert/${encodeURIComponent(id)}`);
       if (!answer.ok || this.app.chosen !== id) return;
       const row = await answer.json();
+      say(this.why, this.app.format.both(row.why));
       this.#history(row.history);
       this.#nearby(row.nearby);
     } catch (error) {
@@ -150,16 +153,11 @@ export class Detail {
       k: () => this.queue.move(-1), ArrowUp: () => this.queue.move(-1),
       a: () => this.acknowledge(),
       c: () => this.comment.focus(),
-      f: () => this.queue.filter(!this.queue.all),
+      f: () => this.queue.filter(),
     };
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || (help.open && event.key !== "?")) return;
     event.preventDefault();
     act();
   }
-}
-
-// Names the command, so that asking twice counts once.
-function token() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((octet) => octet.toString(16).padStart(2, "0")).join("");
 }

@@ -1,5 +1,5 @@
 // The queue: on the wall as much as fits, on the desk all of it, chosen and acknowledged by mouse and keys.
-import { active, ordered, tally, waiting } from "../alerts.mjs";
+import { active, faulty, ordered, tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
@@ -12,7 +12,7 @@ export class Queue {
     this.app = app;
     this.desk = element.dataset.desk === "1";
     this.rows = new Map();
-    this.all = false;
+    this.shows = "open"; // "open", "all" or "faults"
     this.list = el("ol", this.desk ? { role: "listbox", tabindex: "0", "aria-label": app.format.t("panel.queue") } : {});
     this.more = el("p", { class: "more", hidden: true });
     element.querySelector(".body").append(this.list);
@@ -33,7 +33,7 @@ export class Queue {
 
   #draw() {
     const { app } = this, alerts = app.state.alerts, before = this.shown?.map(([id]) => id) ?? [];
-    this.shown = ordered(alerts).filter(([id, alert]) => !this.desk || this.all || id === app.chosen || waiting(alert));
+    this.shown = ordered(alerts).filter(([id, alert]) => this.#belongs(id, alert));
     if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
     if (this.desk) this.#keepChosen(before);
     const first = this.shown.find(([, alert]) => alert.state === "unacknowledged" && alert.level === 1)?.[0];
@@ -45,6 +45,13 @@ export class Queue {
     this.#counts();
     this.#tick();
     this.#fit();
+  }
+
+  // Faults of sensors have a list of their own on the desk, and the sources' panel on the wall.
+  #belongs(id, alert) {
+    if (!this.desk) return !faulty(alert);
+    if (id === this.app.chosen) return true;
+    return faulty(alert) === (this.shows === "faults") && (this.shows !== "open" || waiting(alert));
   }
 
   #keepChosen(before) {
@@ -109,7 +116,8 @@ export class Queue {
     const counts = tally(this.app.state.alerts), aside = this.element.querySelector(".aside");
     if (this.desk) {
       say(this.open, `${this.app.format.t("desk.open")} ${counts.waiting}`);
-      say(this.every, `${this.app.format.t("desk.all")} ${this.app.state.alerts.size}`);
+      say(this.every, `${this.app.format.t("desk.all")} ${[...this.app.state.alerts.values()].filter((alert) => !faulty(alert)).length}`);
+      say(this.faults, `${this.app.format.t("desk.faults")} ${counts.faults}`);
       return;
     }
     aside.replaceChildren(...[1, 2, 3, 4].map((level) => el("span", {}, mark(level), String(counts.level[level]))));
@@ -126,22 +134,22 @@ export class Queue {
       node.style.visibility = fits ? "" : "hidden";
       if (fits) seen++;
     }
-    const left = [...this.app.state.alerts.values()].filter(active).length - seen;
+    const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - seen;
     this.more.hidden = left <= 0;
     if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
   }
 
   #filter() {
-    const choose = (all) => () => this.filter(all);
-    this.open = el("button", { type: "button", "aria-pressed": "true", onclick: choose(false) });
-    this.every = el("button", { type: "button", "aria-pressed": "false", onclick: choose(true) });
-    this.element.querySelector(".aside").replaceChildren(el("div", { class: "filter" }, this.open, this.every));
+    const button = (shows) => el("button", { type: "button", "aria-pressed": String(shows === this.shows), onclick: () => this.filter(shows) });
+    [this.open, this.every, this.faults] = ["open", "all", "faults"].map(button);
+    this.element.querySelector(".aside").replaceChildren(el("div", { class: "filter" }, this.open, this.every, this.faults));
   }
 
-  filter(all) {
-    this.all = all;
-    put(this.open, "aria-pressed", String(!all));
-    put(this.every, "aria-pressed", String(all));
+  // Show what is to do, all of the city's alerts, or the faults of its sensors; without a word the next of them.
+  filter(shows) {
+    const every = ["open", "all", "faults"];
+    this.shows = shows ?? every[(every.indexOf(this.shows) + 1) % every.length];
+    [this.open, this.every, this.faults].forEach((button, i) => put(button, "aria-pressed", String(every[i] === this.shows)));
     this.app.tell(new Set(["filter"]));
   }
 

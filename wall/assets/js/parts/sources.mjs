@@ -1,8 +1,10 @@
 // The health of every gateway, the worst first.
+import { active, faulty, ordered } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say } from "../dom.mjs";
 
 const MANY = 15; // from here on a healthy source shows its name alone
+const FAULTS = 3; // alerts about sensors that are told in words
 const RANK = { down: 0, late: 1, ok: 2 };
 const SIGN = { down: "✕ ", late: "▲ ", ok: "" };
 
@@ -16,6 +18,7 @@ export class Sources {
   update(changed) {
     const { sources } = this.app.state, f = this.app.format;
     panelState(this.element, this.app, !sources.size);
+    if (changed.has("alerts") || changed.has("budget")) this.#faults();
     if (!changed.has("sources") && !changed.has("second")) return;
     const rows = [...sources].sort(([ka, a], [kb, b]) => RANK[a.health] - RANK[b.health] || (ka < kb ? -1 : 1));
     const count = (health) => rows.filter(([, row]) => row.health === health).length;
@@ -31,6 +34,17 @@ export class Sources {
       if (body.children[i] !== chip.node) body.insertBefore(chip.node, body.children[i] ?? null);
     });
     for (const [name, chip] of this.chips) if (!sources.has(name)) { chip.node.remove(); this.chips.delete(name); }
+  }
+
+  // What is wrong with sensors and gateways, the gravest first.
+  #faults() {
+    const f = this.app.format, told = ordered(this.app.state.alerts).filter(([, alert]) => faulty(alert) && active(alert));
+    const kinds = Object.entries(this.app.state.budget.get("now")?.faults ?? {});
+    const rows = told.slice(0, FAULTS).map(([, alert]) => el("li", { class: `l${alert.level}` }, f.both(alert.headline)));
+    const counts = kinds.map(([kind, n]) => `${f.t(`fault.${kind}`)} ${f.number(n)}`).join(" · ");
+    if (counts || told.length > FAULTS) rows.push(el("li", { class: "counts" }, [told.length > FAULTS ? f.t("queue.more", { n: told.length - FAULTS }) : "", counts].filter(Boolean).join(" · ")));
+    this.list ??= this.element.appendChild(el("ul", { class: "faults" }));
+    this.list.replaceChildren(...rows);
   }
 
   #chip(name) {
