@@ -8,6 +8,10 @@ RUN /opt/venv/bin/python -m compileall -q citybrain wall streams sensors config 
  && /opt/venv/bin/python -m citybrain.machine_code
 
 FROM python:3.12-slim-bookworm
+# Pango and a font with Chinese letters: for reports as PDF
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin citybrain \
  && install -d -o citybrain -g citybrain /data
 COPY --from=build /opt/venv /opt/venv

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from citybrain import running
-from citybrain.checks import Check, archive, broker, declared, machine, store
+from citybrain.checks import Check, archive, broker, declared, duty, machine, store
 from config.settings import Settings
 
 
@@ -39,6 +39,9 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield from declared.scenario_packs()
     city, about = declared.city(settings)
     yield from about
+    if city is not None:
+        yield from duty.told(settings, city)
+    yield duty.reports()
     shards, registered = declared.registered(settings, city)
     yield registered
     bounds, about = broker.broker(running.broker(settings), settings.city, shards)
