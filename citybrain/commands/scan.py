@@ -33,7 +33,7 @@ from citybrain.commands.scan_input import (
 from models.scan.chance import replicates
 from models.scan.circles import Circles, circles
 from models.scan.clusters import Cluster, Scan, scan
-from models.scan.expected import PRIOR, at_large
+from models.scan.expected import at_large
 from models.scan.naming import inside, words
 from models.scan.prospective import NEVER, Prospective, Settings
 
@@ -204,7 +204,7 @@ class _Work:
     def _monitor(self, base: Baseline, counts: Counts, days: int) -> Prospective:
         """The stream that the cases are pushed through, as an agent would."""
         weight = self.places.population if self.places.population is not None else self.places.baseline
-        weight = counts.table.sum(axis=(1, 2)) + PRIOR if weight is None else weight
+        weight = counts.table.sum(axis=(1, 2)) + 0.5 if weight is None else weight
         share = self.options.max_population or (1.0 if base.kind in ("given", "trend") else 0.5)
         self._draw(self.options.neighbours or NEIGHBOURS, weight, share)
         before = min(counts.periods - days, HISTORY)

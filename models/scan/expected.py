@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from models.scan.circles import Float64
 from models.scan.dispersion import dispersion, margins
 from models.scan.search import Table
+from models.scan.shares import learned
 from models.scan.tally import durations_of, shared_out
 
 Counts = NDArray[np.int64]
 Durations = NDArray[np.int64]
-
-PRIOR = 0.5  # cases that each place is given before anything is known of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +102,9 @@ def by_weight(window: Counts, weight: Float64, k: Float64) -> Expected:
 def by_past(past: Counts, window: Counts, k: Float64 | None = None) -> Expected:
     """The totals of each stream and period shared out as they were in the ``past`` (places, streams, periods).
 
-    A place little seen leans on the other streams: to its cases are added PRIOR a place, shared out as all streams are
-    (these again smoothed with PRIOR each).
+    A place where a stream was little seen leans on the other streams, as far as these tell (``shares.learned``).
     """
-    seen = past.sum(axis=2).astype(np.float64)
-    everything = seen.sum(axis=1) + PRIOR
-    known = seen + (PRIOR * len(seen) * everything / everything.sum())[:, None]
+    known = learned(past.sum(axis=2).astype(np.float64))
     mean = (known / known.sum(axis=0))[:, :, None] * window.sum(axis=0).astype(np.float64)
     return Expected(mean, dispersion(past) if k is None else k, known, conditioned=True)
 
