@@ -108,6 +108,7 @@ def decode_ndjson(body: bytes, limit: int) -> Columns:
     except TooMany:
         raise
     except (msgspec.DecodeError, ValueError, RecursionError):
+        _bounded_nesting(body, limit)
         return _line_by_line([line for line in body.split(b"\n") if line.strip()], limit)
 
 
@@ -191,8 +192,7 @@ def _same_length(columns: dict[str, Any]) -> None:
 
 def _frame(body: bytes, limit: int) -> list[object]:
     """The rows of a JSON body as Python objects; ``NaN`` and ``Infinity`` are read as numbers."""
-    if (nested := body.count(b"{") + body.count(b"[")) > NESTING * (limit + NESTING):
-        raise TooMany(nested, limit)
+    _bounded_nesting(body, limit)
     frame = members.lenient(body)
     if isinstance(frame, dict) and "readings" not in frame:
         return _table_rows(frame, limit)
@@ -201,6 +201,11 @@ def _frame(body: bytes, limit: int) -> list[object]:
         raise Misshapen("readings", shown(rows), "array", "readings must be an array of objects")
     _bounded(len(rows), limit)
     return rows
+
+
+def _bounded_nesting(body: bytes, limit: int) -> None:
+    if (nested := body.count(b"{") + body.count(b"[")) > NESTING * (limit + NESTING):
+        raise TooMany(nested, NESTING * (limit + NESTING), "objects and arrays")
 
 
 def _table_rows(table: dict[str, object], limit: int) -> list[object]:
