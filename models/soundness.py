@@ -72,11 +72,10 @@ class Soundness:
 
     def learn(self, rows: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]) -> None:
         """Take fresh readings (readings,) in their order; ``rows`` are those of the group."""
-        day = np.zeros(0, np.uint8)  # neither knows days
         if self.checks.stuck:
-            self.checks.stuck.step(self._stuck, rows, time_ms, value, day, time_ms)
+            self.checks.stuck.learn(self._stuck, rows, time_ms, value)
         if self.checks.silent:
-            self.checks.silent.step(self._silent, rows, time_ms, value, day, time_ms)
+            self.checks.silent.learn(self._silent, rows, time_ms, value)
         if self.checks.copies:
             self.checks.copies.learn(self._copies, rows, time_ms, value)
 

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.both import compiled
 from models.layout import ShardLayout
 from models.nearby import Nearby
 from models.notes import FaultNote, Notes, SourceNote
@@ -69,9 +70,7 @@ class Upkeep:
             self._heard[number] += len(rows)
             self._newest[number] = max(int(self._newest[number]), int(time_ms.max()))
         if self._mark:
-            behind = np.maximum(self._mark + self.layout.lateness_ms + self.layout.tick_ms - time_ms, 0)
-            bins = np.minimum(np.log2(behind + 1.0).astype(np.int64), LAG_BINS - 1)
-            self._behind += np.bincount(bins, minlength=LAG_BINS)
+            _behind(self._behind, time_ms, self._mark + self.layout.lateness_ms + self.layout.tick_ms)
 
     def learn(
         self, group: int, local: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]
@@ -230,3 +229,14 @@ class Upkeep:
         self._heard, self._newest = np.array(arrays["heard"], np.int64), np.array(arrays["newest"], np.int64)
         self._behind = np.array(arrays["behind"], np.int64)
         self._mark, self._lag = int(arrays["marks"][0]), float(arrays["marks"][1])
+
+
+@compiled
+def _behind(bins: NDArray[np.int64], time_ms: NDArray[np.int64], front_ms: int) -> None:
+    """Count by powers of two how many ms the readings (readings,) are behind ``front_ms``."""
+    for k in range(len(time_ms)):
+        left, at = front_ms - time_ms[k], 0
+        while left > 1 and at < len(bins) - 1:
+            left >>= 1
+            at += 1
+        bins[at] += 1

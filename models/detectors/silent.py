@@ -100,13 +100,18 @@ class Silent:
         """``cells`` (n, 3) float32 and ``last`` (n,) int64, the time of the last reading in ms."""
         return {"cells": np.zeros((n, 3), np.float32), "last": np.full(n, NEVER, np.int64)}
 
+    def learn(self, state: State, rows: Int32, time_ms: Int64, value: Float64) -> Float32:
+        """Take the readings (readings,) in their order; their scores. ``state`` is updated in place."""
+        score = np.empty(len(rows), np.float32)
+        settings = (float(self.margin), float(self.ready), float(self.factor))
+        _compiled()(state["cells"], state["last"], rows, time_ms, value, settings, score)
+        return score
+
     def step(
         self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
     ) -> tuple[State, Scores]:
         """Score and learn the pauses in their order; see ``Detector.step``."""
-        score = np.empty(len(rows), np.float32)
-        settings = (float(self.margin), float(self.ready), float(self.factor))
-        _compiled()(state["cells"], state["last"], rows, time_ms, value, settings, score)
+        score = self.learn(state, rows, time_ms, value)
         nothing = np.full(len(rows), np.nan, np.float32)
         channel = np.where(score > 0.0, SPOKEN, 0).astype(np.uint8)
         return state, Scores(score, nothing, nothing, nothing, channel, np.zeros(len(rows), np.uint8))

@@ -103,13 +103,18 @@ class Stuck:
         """``cells`` (n, 4) float32; of the run ``value`` (n,) float64 and ``since`` (n,) int64, its first time, ms."""
         return {"cells": np.zeros((n, 4), np.float32), "value": np.zeros(n), "since": np.zeros(n, np.int64)}
 
+    def learn(self, state: State, rows: Int32, time_ms: Int64, value: Float64) -> Float32:
+        """Take the readings (readings,) in their order; their scores. ``state`` is updated in place."""
+        score = np.empty(len(rows), np.float32)
+        settings = (float(self.margin_s), float(self.least), float(self.factor), float(self.timed))
+        _compiled()(state["cells"], state["value"], state["since"], rows, time_ms, value, settings, score)
+        return score
+
     def step(
         self, state: State, rows: Int32, time_ms: Int64, value: Float64, day_kind: Uint8, local_ms: Int64
     ) -> tuple[State, Scores]:
         """Score and learn the readings in their order; see ``Detector.step``."""
-        score = np.empty(len(rows), np.float32)
-        settings = (float(self.margin_s), float(self.least), float(self.factor), float(self.timed))
-        _compiled()(state["cells"], state["value"], state["since"], rows, time_ms, value, settings, score)
+        score = self.learn(state, rows, time_ms, value)
         nothing = np.full(len(rows), np.nan, np.float32)
         channel = np.where(score > 0.0, SPOKEN, 0).astype(np.uint8)
         return state, Scores(score, nothing, nothing, nothing, channel, np.zeros(len(rows), np.uint8))
