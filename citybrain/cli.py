@@ -29,6 +29,7 @@ dead = typer.Typer(no_args_is_help=True, help="Dead letters: input that could no
 token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
 user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
 display = typer.Typer(no_args_is_help=True, help="Screens that show the wall without a login.")
+forecast = typer.Typer(no_args_is_help=True, help="Forecasts: what was learned from the archive.")
 city_app = typer.Typer(no_args_is_help=True, help="City packs.")
 audit_app = typer.Typer(no_args_is_help=True, help="The history of commands and transitions.")
 notify = typer.Typer(no_args_is_help=True, help="Notifications: the ways out of the room.")
@@ -40,6 +41,7 @@ app.add_typer(token, name="token")
 app.add_typer(user, name="user")
 app.add_typer(display, name="display")
 app.add_typer(city_app, name="city")
+app.add_typer(forecast, name="forecast")
 app.add_typer(audit_app, name="audit")
 app.add_typer(notify, name="notify")
 notify.add_typer(notify_failed, name="failed")
@@ -226,6 +228,32 @@ def bench(
     from citybrain.commands.bench import run
 
     return run(name, as_json)
+
+
+@forecast.command("train")
+def forecast_train(city: CityName = None, as_json: Json = False) -> int:
+    """Teach the forecasts' trees anew from the archive, try them on the last day, and use them if they are the best."""
+    from citybrain.commands.forecast import train
+
+    return train(settings(city=city), as_json)
+
+
+@forecast.command("list")
+def forecast_list(city: CityName = None, as_json: Json = False) -> int:
+    """The versions there are, what each missed by on its last day, and which is in use."""
+    from citybrain.commands.forecast import show
+
+    return show(settings(city=city), as_json)
+
+
+@forecast.command("use")
+def forecast_use(
+    name: Annotated[str, typer.Argument(help="A version, or profile for none.")], city: CityName = None
+) -> int:
+    """Take up a version by hand, such as the one before; the next training judges it again."""
+    from citybrain.commands.forecast import use
+
+    return use(settings(city=city), name)
 
 
 @packs.command("list")

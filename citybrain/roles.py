@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import Literal
 
 from config.settings import Settings
@@ -64,7 +65,8 @@ def run(role: Role, settings: Settings) -> int:
     if role == "archive":
         from streams.archivist import run_archive
 
-        return asyncio.run(run_archive(site, kafka))
+        train = (sys.executable, "-m", "citybrain", "forecast", "train", "--city", site.city.id, "--json")
+        return asyncio.run(run_archive(site, kafka, train))
     from streams.worker import run_worker
 
     return asyncio.run(run_worker(site, kafka, redis))

@@ -78,6 +78,12 @@ def zones(city: str) -> str:
     return f"citybrain:{city}:zones"
 
 
+def forecasts(city: str) -> str:
+    """String: JSON {"tick", "minutes": [15, 30, 60], "versions": {property: name}, "rows": [{"zone", "property",
+    "middle": [a minute each], "low": [[80 %, 90 %] each], "high": …}]}, each tick; null where nothing can be said."""
+    return f"citybrain:{city}:forecasts"
+
+
 def history(city: str) -> str:
     """List, newest first, at most HISTORY_LENGTH: JSON {"tick": ms, "totals": {property: [value, expected]}}."""
     return f"citybrain:{city}:history"
@@ -159,6 +165,11 @@ def request_order(city: str) -> str:
 
 
 REQUESTS_KEPT = 50_000
+
+
+def unknown(city: str) -> str:
+    """Hash: datastream → JSON {source, count, first, last}; what came and is not registered. Adopt it or mend it."""
+    return f"citybrain:{city}:unknown"
 
 
 def sources(city: str) -> str:

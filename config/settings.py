@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     rate_limit: int = 50_000  # readings a second and gateway
     spool_limit_bytes: int = 1024 * 1024 * 1024
     linger_ms: int = 20
+    unknown: Literal["quarantine", "refuse"] = "quarantine"  # what becomes of datastreams that nobody registered
     certificate_header: str | None = None  # in which the proxy tells the SHA-256 of the client's certificate (mTLS)
     future_tolerance_s: int = 60
     # what operators can deal with; holds until somebody turns the dial (POST /v1/budget)
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     archive_flush_s: float = 20.0
     archive_flush_rows: int = 500_000
     picture_ms: int = 100
+    # how often the archive role has the forecasts' trees taught anew; 0: never
+    train_every_h: float = Field(default=24.0, ge=0)
     metrics_port: int = 0  # 0 = no metrics page for this process
 
     @property
@@ -66,6 +69,11 @@ class Settings(BaseSettings):
     def archive(self) -> Path:
         """The Parquet archive."""
         return self.home / "archive"
+
+    @property
+    def trained(self) -> Path:
+        """What was learned from the archive: versions of the forecasts' trees, and days rolled up for them."""
+        return self.home / "trained"
 
     @property
     def spool(self) -> Path:

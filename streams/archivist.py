@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from config.site import Site
 from streams import app as apps
 from streams.agents.archive import ArchiveAgent
+from streams.teacher import Teacher
 from streams.watchdog import Watchdog
 
 
-async def run_archive(site: Site, kafka: str) -> int:
-    """Archive every topic until told to stop; the exit code."""
+async def run_archive(site: Site, kafka: str, train: Sequence[str] = ()) -> int:
+    """Archive every topic until told to stop; the exit code. ``train`` is the command that teaches from the archive."""
     app = apps.create(f"{site.city.id}-archive", kafka)
     settled = asyncio.Event()
     archive = ArchiveAgent(app, site, settled)
@@ -32,4 +34,5 @@ async def run_archive(site: Site, kafka: str) -> int:
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
-    return await apps.run(app, beside=[archive.clock, dog.run], stopping=archive.flush_all)
+    teacher = Teacher(site, train)
+    return await apps.run(app, beside=[archive.clock, dog.run, teacher.run], stopping=archive.flush_all)

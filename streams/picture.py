@@ -71,6 +71,8 @@ class Picture:
     _moved: dict[str, Unit] = field(default_factory=dict)  # units that are elsewhere, not yet written
     _moved_at: float = 0.0
     _watch: bytes | None = None  # the watch list, not yet written
+    _ahead: bytes | None = None  # the hour ahead, not yet written
+    _foretold: bytes | None = None  # the last one, for when the store loses it
     _watched: bytes | None = None  # the last one, for when the store loses it
     _shown: dict[str, Any] | None = None  # the last zones, for when the store loses them
     _trend: deque[str] = field(default_factory=lambda: deque(maxlen=contract.HISTORY_LENGTH))  # the same of the history
@@ -138,6 +140,10 @@ class Picture:
         self._history.append(total)
         del self._history[: -contract.HISTORY_LENGTH]
 
+    def forecasts(self, body: dict[str, Any]) -> None:
+        """The hour ahead as of the tick that is told next."""
+        self._ahead = self._foretold = json.dumps(body).encode()
+
     def watch(self, watch: Watch) -> None:
         """The watch list, the line or the dial moved."""
         self._watch = self._watched = to_json(watch)
@@ -186,7 +192,7 @@ class Picture:
         await self._client.ping()
         if self._room is not None:
             await self._write_room()
-        self._zones, self._watch = self._shown, self._watched
+        self._zones, self._watch, self._ahead = self._shown, self._watched, self._foretold
         if self._trend and not await self._client.llen(contract.history(self.city)):
             self._history = list(self._trend)
         await self._write()
@@ -204,6 +210,9 @@ class Picture:
                 pipe.lpush(contract.history(self.city), *history)
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
+        if self._ahead is not None:
+            pipe.set(contract.forecasts(self.city), self._ahead)
+            self._ahead = None
         if self._watch is not None:
             pipe.set(contract.watch(self.city), self._watch)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "watch"}))

@@ -50,7 +50,7 @@ class Trees:
         if rows.ndim != 2 or rows.shape[1] != self.features:
             raise BadTrees(f"rows of shape {rows.shape} for trees over {self.features} features")
         out = np.full(len(rows), self.start)
-        _walk(
+        _walked(
             np.ascontiguousarray(rows, np.float32), self.feature, self.threshold, self.missing_left, self.left,
             self.right, self.value, self.root, out,
         )  # fmt: skip
@@ -104,7 +104,6 @@ def grown(model: HistGradientBoostingRegressor) -> Trees:
     return load({**joined, "start": np.array([start]), "features": np.array([model.n_features_in_])})
 
 
-@compiled
 def _walk(
     rows: NDArray[np.float32],
     feature: NDArray[np.int16],
@@ -125,3 +124,6 @@ def _walk(
                 goes_left = missing_left[node] if np.isnan(x) else x <= threshold[node]
                 node = left[node] if goes_left else right[node]
             out[k] += value[node]
+
+
+_walked = compiled(_walk, nogil=True)  # long calls run beside the stream, in a thread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from models.forecast.line import time_to_line
 from models.forecast.profile import MINUTE_MS, ProfileForecaster
 from models.forecast.steps import WEEK, Steps
 from models.forecast.values import HORIZONS_MIN, NORMAL, even
+from models.layout import Series
 from models.rules import Rule
 
 POINTS: Final = np.array((0.0, *HORIZONS_MIN))  # minutes of a zone's path
@@ -38,6 +39,11 @@ class Outlook:
     middle: Floats
     half: Floats
     steps: Steps
+
+
+def named(series: Sequence[Series], property: str) -> NDArray[np.int32]:
+    """Which of the city's series are forecast: those of the property (squares without a name are no series)."""
+    return np.array([row for row, one in enumerate(series) if one.property == property], np.int32)
 
 
 class PropertyForecasts:
@@ -158,7 +164,9 @@ class ZoneForecasts:
         """The frame of zones of the rule's property with the columns AHEAD_COLUMNS for the rule's line."""
         assert rule.line is not None
         series = frame["series"].to_numpy()
-        line = rule.line * self._scales[rule.line_of][series]
+        known = series < len(self._members)  # squares come after the series
+        series = np.where(known, series, 0)
+        line = np.where(known, rule.line * self._scales[rule.line_of][series], np.nan)
         if outlook is None:
             nothing = np.full(frame.height, np.nan)
             return _with(frame, nothing, nothing)

@@ -21,6 +21,7 @@ from streams.current import current
 from streams.dead_letters import bury
 from streams.inbox import Inbox
 from streams.outbox import Outbox
+from streams.outlook import Outlooks
 from streams.picture import Picture
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class CityAgent:
         self.city = site.city.id
         self.picture = picture
         self.outbox = Outbox(app)
+        self.outlooks = Outlooks(site)
         self.topic = contract.PARTIALS.of(self.city)
         self.folder = site.settings.state / "city"
         self.owned = False
@@ -146,4 +148,7 @@ class CityAgent:
                 totals[series.property] = (row["value"], row["expected"])
         if tick.watch is not None:
             self.picture.watch(tick.watch)
-        self.picture.zones(tick.start + self.site.layouts.tick_ms, rows, totals)
+        end = tick.start + self.site.layouts.tick_ms
+        if tick.ahead:
+            self.picture.forecasts(self.outlooks.told(end, tick.ahead))
+        self.picture.zones(end, rows, totals)

