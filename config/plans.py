@@ -69,6 +69,7 @@ class Plan:
             zones_closed=tuple(place if zone == HERE else zone for zone in answer.get("close") or ()),
             measures=measures,
             notify=tuple(answer.get("notify") or ()),
+            place=place,
             at=at,
         )
 
@@ -154,7 +155,7 @@ class Plans:
     """
 
     def __init__(
-        self, declared: Iterable[Declared], facts: Mapping[str, Facts] | Facts, keep: Path | None = None
+        self, declared: Iterable[Declared], facts: Mapping[str, Facts] | Facts = ANYTHING, keep: Path | None = None
     ) -> None:
         """``facts`` for all packs, or by pack."""
         self._declared = tuple(declared)

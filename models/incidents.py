@@ -79,7 +79,8 @@ def opened(alert: Alert, now: int, cameras: tuple[str, ...] = ()) -> Incident:
 def joined(incident: Incident, alert: Alert, now: int, line: bool = True) -> Incident:
     """The incident with one more alert, told in a ``line`` of its own.
 
-    A graver alert that is not hidden raises it and gives it its title.
+    A graver alert that is not hidden raises it and gives it its title and its place: what began with a district may
+    become one square, and that is where units go and what plans are asked about.
     """
     after = replace(incident, alerts=(*incident.alerts, alert.id)[-LISTED:], count=incident.count + 1, changed=now)
     if line:
@@ -87,9 +88,12 @@ def joined(incident: Incident, alert: Alert, now: int, line: bool = True) -> Inc
     if incident.state == "resolved":
         after = _moved(after, now, _reopened(incident), "reopened", comment="a new alert")
     if _graver(alert.severity, incident.severity) and alert.state != "suppressed":
-        after = step(
-            replace(after, severity=alert.severity, title=alert.detection.headline), now, "raised", alert.severity
-        )
+        it = alert.detection
+        after = replace(
+            after, severity=alert.severity, title=it.headline, pack=it.pack, place=it.place, place_name=it.place_name,
+            lon=it.lon, lat=it.lat, district=it.district,
+        )  # fmt: skip
+        after = step(after, now, "raised", alert.severity)
     return after
 
 
@@ -107,7 +111,10 @@ def merged(into: Incident, other: Incident, now: int, order: Order | None = None
         changed=now,
     )
     if _graver(other.severity, into.severity):
-        after = replace(after, severity=other.severity, title=other.title)
+        after = replace(
+            after, severity=other.severity, title=other.title, pack=other.pack, place=other.place,
+            place_name=other.place_name, lon=other.lon, lat=other.lat, district=other.district,
+        )  # fmt: skip
     after = step(after, now, "merged", f"{other.id}: {other.title.zh} / {other.title.en}", order)
     done = replace(other, merged_into=into.id, active=0, units=(), proposal=None, deadline=None, escalation=0)
     return after, _moved(done, now, "closed", "merged-into", order, into.id)

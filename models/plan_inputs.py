@@ -43,12 +43,12 @@ def _level(means: str, source: str, unit: str = "", low: float = 0.0) -> Input:
 
 
 _SUM = "the zone's row of the live picture"
-_ALERT = "the incident's newest alert"
+_ALERT = "the incident's newest alert at the place"
 _GAUGE = "the asset itself; of a zone the highest inside it"
 INPUTS: dict[str, Input] = {
     "hour": Input("number", "local hour of the day", "the city's clock", "h", 0.0, 23.99),
     "day_kind": Input("word", "kind of day", "the city's calendar", words=tuple(DAY_KINDS.values())),
-    "zone": Input("word", "id of the incident's place", "the incident"),
+    "zone": Input("word", "id of the place asked about", "the incident's gravest alert"),
     "district": Input("word", "id of the district", "the incident"),
     "rule": Input("word", "name of the rule that raised the newest alert", _ALERT),
     "severity": Input("word", "severity of the incident", "the incident", words=SEVERITIES),
@@ -73,6 +73,7 @@ GAUGED = ("rainfall", "water_level")  # properties of which the highest counts
 
 def gather(
     incident: Incident,
+    place: str,
     alert: Alert | None,
     measured: str,
     zone: Mapping[str, Mapping[str, float | None]],
@@ -81,10 +82,10 @@ def gather(
     calendar: Calendar,
     now: int,
 ) -> dict[str, Value]:
-    """Every input of the table for ``incident`` at ``now`` (ms), so far as it is known.
+    """Every input of the table for ``incident`` at ``place`` and ``now`` (ms), so far as it is known.
 
-    ``alert`` is the incident's newest and ``measured`` the property its rule looks at; ``zone`` its place's rows of
-    the live picture by property (columns value, expected, ratio, score, occupancy, density); ``gauges`` the highest
+    ``alert`` is the incident's newest there and ``measured`` the property its rule looks at; ``zone`` its place's rows
+    of the live picture by property (columns value, expected, ratio, score, occupancy, density); ``gauges`` the highest
     reading of each of ``GAUGED``; ``inflow`` the people a minute that the place gains.
     """
     local = calendar.local(np.array([now], np.int64))
@@ -92,7 +93,7 @@ def gather(
     found |= {
         "hour": float(local[0] % (24 * HOUR_MS)) / HOUR_MS,
         "day_kind": DAY_KINDS[int(calendar.day_kind(local)[0])],
-        "zone": incident.place,
+        "zone": place,
         "district": incident.district,
         "severity": incident.severity,
         "minutes": max(now - incident.opened, 0) / MINUTE_MS,

@@ -39,9 +39,14 @@ class Planning:
         self._room = room
         self._watches: dict[str, Watch] = {}
 
-    def open(self) -> list[Incident]:
-        """The incidents that a table is asked for: events that are not over."""
-        return [one for one in self._room.incidents.values() if self._table(one) is not None]
+    def open(self) -> list[tuple[Incident, str]]:
+        """The incidents that a table is asked for, events that are not over, each with the place it is asked about."""
+        return [(one, self.place(one)) for one in self._room.incidents.values() if self._table(one) is not None]
+
+    @staticmethod
+    def place(incident: Incident) -> str:
+        """What a table is asked about: the plan's place while one is in force, else the incident's own."""
+        return incident.plan.place if incident.plan is not None and incident.plan.place else incident.place
 
     def look(self, seen: Mapping[str, Inputs], now: int, out: Outcome) -> None:
         """Ask the tables for the incidents in ``seen`` with their inputs; carry what they propose."""
@@ -52,7 +57,8 @@ class Planning:
             if incident is None or table is None:
                 continue
             watch = self._watches.get(name, Watch())
-            proposal, self._watches[name] = plans.look(table, incident, inputs, watch, now)
+            place = self.place(incident)
+            proposal, self._watches[name] = plans.look(table, incident, place, inputs, watch, now)
             self._room.keep_incident(plans.propose(incident, proposal, now), out)
 
     def launch(self, incident: Incident, order: Order, now: int, out: Outcome) -> None:
@@ -83,7 +89,7 @@ class Planning:
 
     def _table(self, incident: Incident) -> Table | None:
         over = incident.kind != "event" or incident.state in ("resolved", "closed") or bool(incident.merged_into)
-        return None if over else self._room.setup.tables.of(incident.pack, incident.place)
+        return None if over else self._room.setup.tables.of(incident.pack, self.place(incident))
 
 
 def _messages(incident: Incident, plan: Proposal, change: Changes, order: Order, now: int) -> tuple[Notification, ...]:

@@ -87,19 +87,21 @@ class Changes:
         return self.units or any(things)
 
 
-def look(table: Table, incident: Incident, inputs: Inputs, watch: Watch, now: int) -> tuple[Proposal | None, Watch]:
-    """The proposal that the incident should carry at ``now`` (None: none), and what to remember.
+def look(
+    table: Table, incident: Incident, place: str, inputs: Inputs, watch: Watch, now: int
+) -> tuple[Proposal | None, Watch]:
+    """The proposal that the incident should carry at ``now`` (None: none) for its ``place``, and what to remember.
 
     It is the incident's own, the same object, while nothing new is to be proposed. What is not known any more never
     leads to a lower stage.
     """
     stood = in_force(table, incident)
     held = incident.proposal or stood
-    asked = _ask(table, incident, inputs, now)
+    asked = _ask(table, incident, place, inputs, now)
     if held is not None and table.level(asked.stage) < table.level(held.stage):
         if _blind(held, asked):
             return incident.proposal, replace(watch, lower_since=None)
-        careful = _ask(table, incident, raised(inputs, table.margin), now)
+        careful = _ask(table, incident, place, raised(inputs, table.margin), now)
         if table.level(careful.stage) >= table.level(held.stage):
             return incident.proposal, replace(watch, lower_since=None)
         since = now if watch.lower_since is None else watch.lower_since
@@ -219,10 +221,10 @@ def step(incident: Incident, now: int, action: str, comment: str, order: Order |
     )
 
 
-def _ask(table: Table, incident: Incident, inputs: Inputs, now: int) -> Proposal:
+def _ask(table: Table, incident: Incident, place: str, inputs: Inputs, now: int) -> Proposal:
     stood = in_force(table, incident)
     here = {**inputs, "stage": stood.stage if stood else ""}
-    return table.ask(here, incident.place, stood.measures if stood else (), now)
+    return table.ask(here, place, stood.measures if stood else (), now)
 
 
 def _blind(held: Proposal, asked: Proposal) -> bool:

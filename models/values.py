@@ -183,7 +183,7 @@ class UnitNeed(msgspec.Struct, frozen=True, kw_only=True):
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What a response plan's table says for the inputs of now; a person launches it."""
 
-    plan: str  # pack/plan name
+    plan: str  # the plan's name
     version: str  # of the table
     stage: str  # the row's stage, "" for plans of one stage
     title: Text
@@ -193,6 +193,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     zones_closed: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()  # one-way, limit-entry, close-entry, release …
     notify: tuple[str, ...] = ()  # routes
+    place: str = ""  # zone or asset that the table was asked about
     at: int = 0
 
 

@@ -47,10 +47,14 @@ class Planner:
         while True:
             await asyncio.sleep(EVERY_S)
             if self.agent.owned:
-                for line in await asyncio.to_thread(self.plans.refresh):
-                    log.warning("%s", line)
-                await self.agent.between(self._tell)
-                await self._look()
+                await self.turn()
+
+    async def turn(self) -> None:
+        """Read what has changed on disk, then look at the incidents whose turn it is."""
+        for line in await asyncio.to_thread(self.plans.refresh):
+            log.warning("%s", line)
+        await self.agent.between(self._tell)
+        await self._look()
 
     async def close(self) -> None:
         """Let go of the store."""
@@ -73,7 +77,7 @@ class Planner:
         if seen:
             await self.agent.between(lambda now: self._asked(seen, now))
 
-    def _next(self, incidents: list[Incident]) -> list[Incident]:
+    def _next(self, incidents: list[tuple[Incident, str]]) -> list[tuple[Incident, str]]:
         """Whose turn it is: all, or the next ``AT_ONCE`` of many."""
         if len(incidents) <= AT_ONCE:
             return incidents

@@ -25,7 +25,7 @@ from models.values import Alert, Incident
 
 log = logging.getLogger(__name__)
 INFLOW_MS = 5 * 60_000  # the inflow is the change of people over so long
-ASIDE_MS = 60_000  # by which the older row may miss that
+ASIDE_MS = 30_000  # by which the older row may miss that
 GAUGES = 32  # gauges that are asked for one incident and property, at most
 Row = dict[str, Any]
 Gauge = tuple[int, int]  # shard, place in its packed arrays
@@ -48,12 +48,14 @@ class Situations:
         self._gauges = _gauges(site)
         self._away = False
 
-    async def of(self, incidents: Sequence[Incident], alerts: Mapping[str, Alert]) -> dict[str, dict[str, Value]]:
-        """The inputs of each incident by its id; none while the store is away."""
+    async def of(
+        self, incidents: Sequence[tuple[Incident, str]], alerts: Mapping[str, Alert]
+    ) -> dict[str, dict[str, Value]]:
+        """The inputs of each incident with the place it is asked about, by its id; none while the store is away."""
         now = int(time.time() * 1000)
         try:
             zones = await self._zones()
-            wanted = {one.id: self._near(one) for one in incidents}
+            wanted = {one.id: self._near(one, place) for one, place in incidents}
             levels = await self._levels({gauge for near in wanted.values() for some in near.values() for gauge in some})
         except (RedisError, OSError) as error:
             if not self._away:
@@ -61,7 +63,10 @@ class Situations:
             self._away = True
             return {}
         self._away = False
-        return {one.id: self._inputs(one, alerts, zones, wanted[one.id], levels, now) for one in incidents}
+        return {
+            one.id: self._inputs(one, place, alerts, zones.get(place, {}), wanted[one.id], levels, now)
+            for one, place in incidents
+        }
 
     async def close(self) -> None:
         """Close the connection."""
@@ -79,8 +84,7 @@ class Situations:
         for row in found.rows:
             zones.setdefault(row["zone"], {})[row["property"]] = row
         if not self._past or found.tick > self._past[-1][0]:
-            people = {zone: rows["people"]["value"] for zone, rows in zones.items() if "people" in rows}
-            self._past.append((found.tick, {zone: value for zone, value in people.items() if value is not None}))
+            self._past.append((found.tick, {zone: seen for zone, rows in zones.items() if (seen := _people(rows))}))
             while len(self._past) > 1 and self._past[1][0] <= found.tick - INFLOW_MS:
                 self._past.popleft()
         return zones
@@ -96,12 +100,12 @@ class Situations:
 
     # --- gauges -------------------------------------------------------------------------------------------------
 
-    def _near(self, incident: Incident) -> dict[str, list[Gauge]]:
-        """Which gauges tell of the incident's place: its own, those in the zone, for rain those of the district."""
+    def _near(self, incident: Incident, place: str) -> dict[str, list[Gauge]]:
+        """Which gauges tell of the place: its own, those in the zone, for rain those of the district."""
         near = {}
         for name in GAUGED:
-            places = [incident.place, f"district {incident.district}"] if name == "rainfall" else [incident.place]
-            found = next((self._gauges[name, place] for place in places if (name, place) in self._gauges), [])
+            places = [place, f"district {incident.district}"] if name == "rainfall" else [place]
+            found = next((self._gauges[name, one] for one in places if (name, one) in self._gauges), [])
             near[name] = found[:GAUGES]
         return near
 
@@ -120,20 +124,28 @@ class Situations:
     def _inputs(
         self,
         incident: Incident,
+        place: str,
         alerts: Mapping[str, Alert],
-        zones: Mapping[str, dict[str, Row]],
+        zone: Mapping[str, Row],
         near: Mapping[str, Sequence[Gauge]],
         levels: Mapping[Gauge, float],
         now: int,
     ) -> dict[str, Value]:
-        alert = next((alerts[name] for name in reversed(incident.alerts) if name in alerts), None)
+        mine = (alerts[name] for name in reversed(incident.alerts) if name in alerts)
+        alert = next((one for one in mine if one.detection.place == place), None)
         measured = self._measured.get((alert.detection.pack, alert.detection.rule), "") if alert else ""
         highest = {
             name: max((levels[one] for one in some if one in levels), default=None) for name, some in near.items()
         }
-        zone = zones.get(incident.place, {})
-        inflow = self._inflow(incident.place)
-        return gather(incident, alert, measured, zone, highest, inflow, self._site.city.calendar, now)
+        inflow = self._inflow(place)
+        return gather(incident, place, alert, measured, zone, highest, inflow, self._site.city.calendar, now)
+
+
+def _people(rows: Mapping[str, Row]) -> float | None:
+    """The people of a zone, where at least half of its cameras have spoken: else a change would be theirs."""
+    row = rows.get("people", {})
+    value = row.get("value")
+    return float(value) if value is not None and row.get("reporting", 1.0) >= 0.5 else None
 
 
 def _gauges(site: Site) -> dict[tuple[str, str], list[Gauge]]:

@@ -117,7 +117,7 @@ class Night:
         row: dict[str, float | None] = {"value": people(minute), "occupancy": people(minute) / PEAK}
         zone: dict[str, dict[str, float | None]] = {"people": row, "vehicles": {"value": vehicles(minute)}}
         inflow = (people(minute) - people(minute - 5)) / 5
-        inputs = gather(self.incident, None, "people", zone, {}, inflow, self.calendar, now)
+        inputs = gather(self.incident, "the-bund", None, "people", zone, {}, inflow, self.calendar, now)
         self.room.look({self.incident.id: inputs}, now)
 
     def answer_units(self, minute: int) -> None:

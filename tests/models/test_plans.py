@@ -54,7 +54,7 @@ class Lines:
             plan=self.plan, version=self.version, stage=stage, title=Text(stage, stage), inputs=dict(inputs),
             tasks=(*(task(name, at) for name in tasks), *lifts), measures=measures,
             zones_closed=(place,) if stage == "close" else (), notify=("journal",) if stage == "close" else (),
-            units=(UnitNeed(kind="patrol", count=2),) if stage == "close" else (), at=at,
+            units=(UnitNeed(kind="patrol", count=2),) if stage == "close" else (), place=place, at=at,
         )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ class Story:
     def at(self, minute: int, people: float | None) -> str:
         """Look at ``minute``; the stage that is proposed then, empty for none."""
         now = BEGIN + minute * MINUTE
-        proposal, self.watch = look(self.table, self.incident, {"people": people}, self.watch, now)
+        proposal, self.watch = look(self.table, self.incident, "square", {"people": people}, self.watch, now)
         self.incident = propose(self.incident, proposal, now)
         return proposal.stage if proposal else ""
 
@@ -295,7 +295,7 @@ def test_every_input_is_there_and_comes_from_where_it_says() -> None:
     zone: dict[str, dict[str, float | None]] = {
         "people": {"value": 1_000.0, "expected": 500.0, "score": 9.0, "occupancy": 0.5, "density": 0.01}
     }
-    found = gather(incident(), alert(), "people", zone, {"rainfall": 12.0}, 40.0, UTC, BEGIN + 90 * MINUTE)
+    found = gather(incident(), "square", alert(), "people", zone, {"rainfall": 12.0}, 40.0, UTC, BEGIN + 90 * MINUTE)
     assert list(found) == list(INPUTS)
     assert found == {
         "hour": pytest.approx(23.722, abs=1e-3), "day_kind": "working-day", "zone": "square", "district": "d1",
@@ -307,9 +307,9 @@ def test_every_input_is_there_and_comes_from_where_it_says() -> None:
 
 def test_the_alert_stands_in_for_a_picture_that_is_not_there() -> None:
     """Without a row of the picture the inputs are those of the alert."""
-    found = gather(incident(), alert(), "people", {}, {}, None, UTC, BEGIN)
+    found = gather(incident(), "square", alert(), "people", {}, {}, None, UTC, BEGIN)
     assert (found["value"], found["expected"], found["ratio"], found["people"]) == (900.0, 600.0, 1.5, None)
-    assert gather(incident(), None, "", {}, {}, None, UTC, BEGIN)["ratio"] is None
+    assert gather(incident(), "square", None, "", {}, {}, None, UTC, BEGIN)["ratio"] is None
 
 
 def test_raised_inputs_are_graver() -> None:
@@ -326,3 +326,27 @@ def test_inputs_read_as_people_write_them() -> None:
     assert seen({"people": 41_200.0, "hour": 21.5, "ratio": 1.234, "zone": "", "stage": "watch", "rainfall": None}) == (
         "people 41,200, 21:30, ratio 1.23, stage watch"
     )
+
+
+def test_a_table_is_asked_about_the_place_of_the_gravest_alert() -> None:
+    """A district's surge in which one square becomes dangerous: the square's plan; in force, it stays that place's."""
+
+    class Places:
+        """A table at the square alone."""
+
+        def of(self, pack: str, place: str) -> Lines | None:
+            """The table."""
+            return Lines() if place == "square" else None
+
+    room = Room(Setup(tables=Places()))
+    wide = replace(alert().detection, id="d1", place="district-1", severity="Moderate", district="district-1")
+    room.take(wide, BEGIN)
+    assert room.planning.open() == []
+    room.take(replace(alert().detection, district="district-1", severity="Extreme"), BEGIN + 1)
+    ((one, place),) = room.planning.open()
+    assert (one.place, one.place_name.en, place) == ("square", "Square", "square")
+    room.look({one.id: {"people": 250.0}}, BEGIN + 2)
+    room.take(replace(order(), subject=one.id), BEGIN + 3)
+    kept = room.incidents[one.id].plan
+    assert kept is not None
+    assert (kept.place, kept.zones_closed) == ("square", ("square",))
