@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
@@ -86,4 +87,11 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
-    return await apps.run(app, beside=[picture.run, alerts.clock, planner.run, dog.run], stopping=leave)
+    beside: list[Callable[[], Awaitable[None]]] = [
+        picture.run,
+        sums.outlooks.follow,
+        alerts.clock,
+        planner.run,
+        dog.run,
+    ]
+    return await apps.run(app, beside=beside, stopping=leave)
