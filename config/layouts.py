@@ -13,8 +13,10 @@ import polars as pl
 from config.city import City
 from config.pack import Pack
 from config.register import Register
+from models import boxes as boxing
+from models.boxes import Boxes
 from models.calendar import Calendar
-from models.city import CityEngine
+from models.city import CityEngine, of_boxes
 from models.detectors import Detector
 from models.engine import Engine
 from models.forecast.profile import ProfileForecaster
@@ -38,6 +40,7 @@ class Layouts:
     calendar: Calendar
     tick_ms: int
     directory: Directory
+    boxes: tuple[Boxes, ...] = ()
 
     def silent(self) -> Layouts:
         """The same without rules: engines that learn and tell nothing."""
@@ -59,6 +62,7 @@ class Layouts:
             GRACE_TICKS * self.tick_ms,
             Keeper(self.directory, self.tick_ms, per_hour),
             self.zone_forecasters(),
+            self.boxes,
         )
 
     def zone_forecasters(self) -> dict[str, ProfileForecaster]:
@@ -78,8 +82,14 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
     keys = list(zip(frame["pack"].to_list(), frame["property"].to_list(), strict=True))
     group = np.fromiter((number.get(key, -1) for key in keys), np.int16, len(keys))
     zone_detectors = {name: detector for pack in packs for name, detector in pack.zones.items()}
-    series, indptr, indices = _series(city, register, zone_detectors)
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]] = []
+    series = _series(city, register, zone_detectors, pairs)
+    boxed = [name for name in zone_detectors if any(of_boxes(rule, name) for pack in packs for rule in pack.rules)]
+    boxes, width = _boxes(city, register, boxed, len(series), pairs)
+    indptr, indices = _rows(pairs, len(register))
     places = frame.select("asset", "name_en", "name_zh", "lon", "lat", "district")
+    known, number_of = np.unique(frame["district"].to_numpy(), return_inverse=True)
+    districts = np.where(known[number_of] == "", -1, number_of).astype(np.int32)
     shards = []
     for shard in range(register.shards):
         members = register.members(shard)
@@ -97,17 +107,18 @@ def layouts(city: City, register: Register, packs: Sequence[Pack]) -> Layouts:
                 high=register.high[members],
                 indptr=own,
                 indices=indices[take],
-                series=len(series),
+                series=width,
                 places=_Places(places[members]),
                 tick_ms=city.tick_ms,
                 lateness_ms=city.lateness_ms,
                 lon=frame["lon"].to_numpy()[members],
                 lat=frame["lat"].to_numpy()[members],
+                neighbours=districts[members],
             )
         )
     rules = tuple(rule for pack in packs for rule in pack.rules)
     directory = Directory(city, register)
-    return Layouts(tuple(shards), series, rules, zone_detectors, city.calendar, city.tick_ms, directory)
+    return Layouts(tuple(shards), series, rules, zone_detectors, city.calendar, city.tick_ms, directory, boxes)
 
 
 def _groups(packs: Sequence[Pack]) -> tuple[tuple[Group, ...], dict[tuple[str, str], int]]:
@@ -169,15 +180,17 @@ class _Places(Sequence[Place]):
 
 
 def _series(
-    city: City, register: Register, properties: dict[str, Detector]
-) -> tuple[tuple[Series, ...], np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int32]]]:
-    """All series with members, the whole city's first, and of each datastream its series as CSR arrays."""
+    city: City,
+    register: Register,
+    properties: dict[str, Detector],
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]],
+) -> tuple[Series, ...]:
+    """All series with members, the whole city's first; ``pairs`` of datastream and series are added."""
     centre_lon, centre_lat = city.view.centre
     membership = register.membership(len(city.zones)).tocsc()
     property_of = np.array(register.frame["property"].to_list())
     units = dict(zip(register.frame["property"].to_list(), register.units, strict=True))
     series: list[Series] = []
-    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]] = []
     for name in properties:
         mine = np.flatnonzero(property_of == name)
         if not len(mine):
@@ -198,12 +211,48 @@ def _series(
                 Series(place, zone.kind, name, units[name], len(members), capacity, zone.area_m2),
                 members,
             )
+    return tuple(series)
+
+
+def _boxes(
+    city: City,
+    register: Register,
+    properties: Sequence[str],
+    first: int,
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]],
+) -> tuple[tuple[Boxes, ...], int]:
+    """The boxes of each property, whose cells' sums stand behind those of the ``first`` series; and how many there are
+    then. The ``pairs`` of datastream and cell are added."""
+    frame = register.frame
+    property_of, lon, lat = (frame[name].to_numpy() for name in ("property", "lon", "lat"))
+    district_of, where = frame["district"].to_list(), {zone.id: zone for zone in city.zones}
+    units = dict(zip(frame["property"].to_list(), register.units, strict=True))
+    boxes = []
+    for name in properties:
+        mine = np.flatnonzero(property_of == name)
+        over = boxing.grid(lon[mine], lat[mine])
+        cell = over.cell(lon[mine], lat[mine])
+        mine, cell = mine[cell >= 0], cell[cell >= 0]
+        cells, one, column, members = np.unique(cell, return_index=True, return_inverse=True, return_counts=True)
+        zones = [where.get(district_of[row]) for row in mine[one].tolist()]
+        districts = [None if at is None else Place(at.id, at.name, at.lon, at.lat, at.id) for at in zones]
+        numbers = np.arange(first, first + len(cells), dtype=np.int32)
+        boxes.append(Boxes(name, units.get(name, "1"), over, numbers, cells, members, districts))
+        pairs.append(np.stack([mine, first + column], axis=1).astype(np.int64))
+        first += len(cells)
+    return tuple(boxes), first
+
+
+def _rows(
+    pairs: list[np.ndarray[tuple[int, int], np.dtype[np.int64]]], datastreams: int
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int32]]]:
+    """Of each datastream its series and cells, as CSR arrays."""
     if not pairs:
-        return (), np.zeros(len(register) + 1, np.int64), np.zeros(0, np.int32)
+        return np.zeros(datastreams + 1, np.int64), np.zeros(0, np.int32)
     flat = np.concatenate(pairs)
     order = np.lexsort((flat[:, 1], flat[:, 0]))
-    counts = np.bincount(flat[:, 0], minlength=len(register))
-    return tuple(series), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), flat[order, 1].astype(np.int32)
+    counts = np.bincount(flat[:, 0], minlength=datastreams)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), flat[order, 1].astype(np.int32)
 
 
 def _append(

@@ -6,6 +6,7 @@ must not hold up the others for long. What comes after that is counted and left 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.batch import Malformed
+from models.boxes import Boxes
 from models.calendar import Calendar
 from models.detections import from_change
-from models.detectors import SEASONS, Detector
+from models.detectors import SEASONS, Detector, State
 from models.forecast.profile import ProfileForecaster
-from models.forecast.zones import Outlook, ZoneForecasts
+from models.forecast.zones import Outlook, ZoneForecasts, named
 from models.keeper import Keeper
 from models.layout import Series
 from models.notes import Notes
@@ -29,6 +31,8 @@ from models.rules import Conditions, Rule
 from models.trust import Watch
 from models.values import Detection, Why
 
+BOX = "box"  # the kind of zone of a box
+BOX_LEAST = 4.0  # a box that scores less is not shown to the rules
 WIDE = ("city", "district", "functional")  # zones in which much else may happen at the same time
 _NEVER = np.iinfo(np.int64).min
 
@@ -61,9 +65,10 @@ class CityEngine:
         grace_ms: int,
         keeper: Keeper | None = None,
         forecasters: Mapping[str, ProfileForecaster] | None = None,
+        boxes: Sequence[Boxes] = (),
     ) -> None:
         """``detectors`` judges the zones of each property, ``keeper`` what the shards note; None: nobody does.
-        ``forecasters`` of each property tell the hour ahead of its zones."""
+        ``forecasters`` of each property tell the hour ahead of its zones; ``boxes`` are judged beside the zones."""
         self.series = tuple(series)
         self.calendar = calendar
         self.shards = shards
@@ -75,11 +80,15 @@ class CityEngine:
             name: np.array([i for i, s in enumerate(self.series) if s.property == name], np.int32) for name in detectors
         }
         self._states = {name: detector.start(len(self._rows[name])) for name, detector in self._detectors.items()}
+        self.boxes = tuple(box for box in boxes if box.property in self._detectors)
+        self._width = len(self.series) + sum(len(box.columns) for box in boxes)
+        self._first_box = np.cumsum([len(self.series), *(len(box) for box in self.boxes)]).tolist()  # as places
+        self._box_states = [self._detectors[box.property].start(len(box)) for box in self.boxes]
         self._members = np.array([s.members for s in self.series], np.float64)
         self._capacity = np.array([s.capacity for s in self.series], np.float64)
         self._area = np.array([s.area_m2 for s in self.series], np.float64)
         self.forecasts = ZoneForecasts(
-            {name: (self._rows[name], made) for name, made in (forecasters or {}).items() if name in self._rows},
+            {name: (named(self.series, name), made) for name, made in (forecasters or {}).items()},
             calendar,
             self._members,
             {"value": np.ones(len(self.series)), "occupancy": self._capacity, "density": self._area},
@@ -104,17 +113,17 @@ class CityEngine:
 
     def step(self, partial: Partial) -> list[Tick]:
         """Take one partial; the ticks that it closes, in order. Raises ``Malformed`` when it is of another city."""
-        if len(partial.count) != len(self.series) or not partial.shard < self.shards:
+        if len(partial.count) != self._width or not partial.shard < self.shards:
             raise Malformed(
                 f"a partial of shard {partial.shard} with {len(partial.count)} series; the city has {self.shards} "
-                f"shards and {len(self.series)} series"
+                f"shards and {self._width} series"
             )
         if partial.notes is not None and (partial.tick, partial.shard) not in {(t, s) for t, s, _ in self._notes}:
             self._notes.append((partial.tick, partial.shard, partial.notes))
         if partial.tick <= self._closed:
             self.late += 1
             return []
-        shards, sums = self._open.setdefault(partial.tick, (set(), np.zeros((len(FIELDS), len(self.series)))))
+        shards, sums = self._open.setdefault(partial.tick, (set(), np.zeros((len(FIELDS), self._width))))
         if partial.shard in shards:  # sent again after a restart
             return []
         shards.add(partial.shard)
@@ -132,7 +141,7 @@ class CityEngine:
 
     def _close(self, start: int, sums: NDArray[np.float64], accepted: int) -> Tick:
         self._closed = start
-        count, value, known, known_value, known_expected = sums
+        count, value, known, known_value, known_expected = sums[:, : len(self.series)]
         score = self._score(start, known, known_value, known_expected)
         local = self.calendar.local(np.array([start + self.tick_ms], np.int64))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -155,7 +164,7 @@ class CityEngine:
                 nan_to_null=True,
             ).filter(pl.Series(count > 0))
         ahead = self.forecasts.step(start + self.tick_ms, count, value)
-        detections = self._judge(start, frame, ahead)
+        detections = self._judge(start, frame, ahead) + self._judge_boxes(start, sums)
         if self.keeper is None:
             return Tick(start, accepted, frame, tuple(detections), ahead=ahead)
         kept = self.keeper.step(start + self.tick_ms, self._told(start), self._firing())
@@ -170,7 +179,8 @@ class CityEngine:
     def _firing(self) -> dict[int, bool]:
         """The series at which a rule fires; True where the place is small enough to tell what its datastreams claim."""
         firing = {place for number in range(len(self.conditions.rules)) for place in self.conditions.firing(number)}
-        return {place: self.series[place].zone_kind not in WIDE for place in sorted(firing)}
+        zones = sorted(place for place in firing if place < len(self.series))
+        return {place: self.series[place].zone_kind not in WIDE for place in zones}
 
     def _score(
         self, start: int, known: NDArray[np.float64], value: NDArray[np.float64], expected: NDArray[np.float64]
@@ -215,6 +225,85 @@ class CityEngine:
                 )
         return detections
 
+    def _judge_boxes(self, start: int, sums: NDArray[np.float64]) -> list[Detection]:
+        """What the rules say of the strangest boxes, and of those at which one holds already."""
+        detections: list[Detection] = []
+        for number, boxes in enumerate(self.boxes):
+            rules = [n for n, rule in enumerate(self.conditions.rules) if of_boxes(rule, boxes.property)]
+            told = self._box_frame(start, number, sums)
+            first = self._first_box[number]
+            for rule in rules:
+                held = {place - first for place in self.conditions.active(rule)}
+                shown = self._shown(boxes, held & set(range(len(boxes))), told["score"].to_numpy())
+                mine = told[shown]
+                places = [first + box for box in shown]
+                for change in self.conditions.step(rule, places, [start] * len(places), mine):
+                    columns, declared = mine.row(change.row, named=True), self.conditions.rules[rule]
+                    why, place = (
+                        self._why(declared, change.time - change.onset, columns),
+                        boxes.place(change.place - first),
+                    )
+                    detections.append(
+                        from_change(declared, change, place, "zone", columns, boxes.unit, exercise=False, why=why)
+                    )
+        return detections
+
+    def _box_frame(self, start: int, number: int, sums: NDArray[np.float64]) -> pl.DataFrame:
+        """The boxes of one property as rows for the rules, with their scores."""
+        boxes = self.boxes[number]
+        cells = sums[:, boxes.columns]
+        count, value, known, known_value, known_expected = (boxes.sums(field) for field in cells)
+        departure = np.log((np.maximum(known_value, 0.0) + 1.0) / (np.maximum(known_expected, 0.0) + 1.0))
+        departure -= self._whole_city(boxes.property, sums)
+        rows = np.flatnonzero(known > 0.5).astype(np.int32)
+        time = np.full(len(rows), start, np.int64)
+        local = self.calendar.local(time)
+        self._box_states[number], scores = self._detectors[boxes.property].step(
+            self._box_states[number], rows, time, departure[rows], self.calendar.day_kind(local), local
+        )
+        score = np.full(len(boxes), np.nan)
+        score[rows] = scores.score
+        expected = np.where(known > 0.5, known_expected, np.nan)
+        now = self.calendar.local(np.array([start + self.tick_ms], np.int64))
+        side = boxes.size * boxes.side_m(0) / boxes.size[0] if len(boxes) else boxes.size
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return pl.DataFrame(
+                {
+                    "value": value,
+                    "expected": expected,
+                    "score": score,
+                    "ratio": np.where(expected > 0, known_value / expected, np.nan),
+                    "reporting": count / boxes.members,
+                    "members": boxes.members,
+                    "capacity": np.full(len(boxes), np.nan),
+                    "occupancy": np.full(len(boxes), np.nan),
+                    "density": value / (side * side),
+                    "zone_kind": [BOX] * len(boxes),
+                    "hour": np.full(len(boxes), float(now[0] % 86_400_000) / 3_600_000),
+                    "day_kind": np.full(len(boxes), float(self.calendar.day_kind(now)[0])),
+                },
+                schema_overrides={"zone_kind": pl.String()},
+                nan_to_null=True,
+            )
+
+    def _whole_city(self, property: str, sums: NDArray[np.float64]) -> float:
+        """The departure of the whole city, which is told once; 0 where it is not known."""
+        for row in self._rows[property].tolist():
+            if self.series[row].zone_kind == "city" and sums[2, row] > 0:
+                return float(np.log((sums[3, row] + 1.0) / (sums[4, row] + 1.0)))
+        return 0.0
+
+    def _shown(self, boxes: Boxes, held: set[int], score: NDArray[np.float64]) -> list[int]:
+        """Which boxes the rules see: those that hold, and the strangest apart from them and from zones that fire."""
+        free = np.ones(len(boxes), np.bool_)
+        for box in held:
+            free &= boxes.apart(box)
+        for place, small in self._firing().items():
+            zone = self.series[place]
+            if small and zone.property == boxes.property:
+                free &= ~boxes.near(zone.place.lon, zone.place.lat, math.sqrt(max(zone.area_m2, 0.0) / math.pi))
+        return [*sorted(held), *boxes.strongest(np.nan_to_num(score, nan=-1.0).astype(np.float32), free, BOX_LEAST)]
+
     @staticmethod
     def _why(rule: Rule, lasted_ms: int, columns: Mapping[str, Any]) -> Why:
         """A zone's sum is many datastreams' word; that of one alone is a single witness."""
@@ -231,7 +320,7 @@ class CityEngine:
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The whole state as copies of plain arrays."""
         ticks = sorted(self._open)
-        sums = np.zeros((len(ticks), len(FIELDS), len(self.series)))
+        sums = np.zeros((len(ticks), len(FIELDS), self._width))
         shards = np.zeros((len(ticks), self.shards), np.bool_)
         for row, tick in enumerate(ticks):
             present, sums[row] = self._open[tick]
@@ -250,14 +339,17 @@ class CityEngine:
         for name, detector in self._detectors.items():
             for key, array in detector.snapshot(self._states[name]).items():
                 arrays[f"{name}/{key}"] = array.copy()
+        for boxes, state in zip(self.boxes, self._box_states, strict=True):
+            for key, array in self._detectors[boxes.property].snapshot(state).items():
+                arrays[f"boxes/{boxes.property}/{key}"] = array
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what ``snapshot`` gave. Raises ``ValueError`` when it is of another layout."""
-        if arrays["sums"].shape[2] != len(self.series) or arrays["shards"].shape[1] != self.shards:
+        if arrays["sums"].shape[2] != self._width or arrays["shards"].shape[1] != self.shards:
             raise ValueError(
                 f"the saved city state has {arrays['sums'].shape[2]} series and {arrays['shards'].shape[1]} shards, "
-                f"the city has {len(self.series)} and {self.shards}; the register has changed"
+                f"the city has {self._width} and {self.shards}; the register has changed"
             )
         self._open = {
             int(tick): ({s for s in range(self.shards) if present[s]}, np.array(sums, np.float64))
@@ -275,5 +367,21 @@ class CityEngine:
             prefix = f"{name}/"
             mine = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
             self._states[name] = detector.restore(mine)
+        for number, boxes in enumerate(self.boxes):
+            self._box_states[number] = self._restored_boxes(boxes, arrays)
         mine = {key.removeprefix("forecasts/"): array for key, array in arrays.items() if key.startswith("forecasts/")}
         self.forecasts.restore(mine)
+
+    def _restored_boxes(self, boxes: Boxes, arrays: Mapping[str, NDArray[np.generic]]) -> State:
+        """What was learned of the boxes of one property."""
+        prefix, detector = f"boxes/{boxes.property}/", self._detectors[boxes.property]
+        mine = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+        fresh = detector.start(len(boxes))
+        if set(mine) != set(fresh) or any(mine[name].shape != array.shape for name, array in fresh.items()):
+            raise ValueError(f"the saved city state has not these {len(boxes)} boxes of {boxes.property}; learn anew")
+        return detector.restore(mine)
+
+
+def of_boxes(rule: Rule, property: str) -> bool:
+    """Does the rule ask for boxes of the property?"""
+    return rule.property == property and rule.line is None and f"'{BOX}'" in rule.expr

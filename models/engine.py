@@ -16,13 +16,13 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from models import admission
+from models import admission, trust
 from models.batch import Batch
 from models.both import compiled
 from models.calendar import Calendar
 from models.claims import Claims
 from models.detections import from_change
-from models.detectors import CHANNELS, SEASONS
+from models.detectors import CHANNELS, SEASONS, Neighbourly, State
 from models.forecast.shard import Path, ShardForecasts, foretold
 from models.layout import ShardLayout
 from models.notes import ClaimNote
@@ -123,7 +123,7 @@ class Engine:
         for number, group in enumerate(layout.groups):
             rows = np.flatnonzero(layout.group == number)
             self._row[rows] = np.arange(len(rows), dtype=np.int32)
-            self._detector_states.append(group.detector.start(len(rows)))
+            self._detector_states.append(self._among(number, group.detector.start(len(rows))))
         self._watching = [  # rules of each group
             [i for i, rule in enumerate(self.conditions.rules) if (rule.pack, rule.property) == (g.pack, g.property)]
             for g in layout.groups
@@ -352,18 +352,20 @@ class Engine:
         """What the detector compared the reading with; the neighbours are those of the last tick."""
         _, _, low, high, channel, season = (column[change.row] for column in taken.told)
         near = strange = 0
+        lasted_ms = change.time - change.onset
         if self._keeping:
             value, expected = columns["value"], columns["expected"]
             near, strange = self.upkeep.neighbours(change.place, expected is None or value >= expected)
         return Why(
             channel=CHANNELS[channel] if rule.is_scored() and channel else "",
-            low=float(low) if np.isfinite(low) else None,
-            high=float(high) if np.isfinite(high) else None,
+            low=round(float(low), 3) if np.isfinite(low) else None,
+            high=round(float(high), 3) if np.isfinite(high) else None,
             season=SEASONS[season] if season else "",
             hour=int(columns["hour"]),
             neighbours=near,
             strange=strange,
-            lasted_ms=change.time - change.onset,
+            lasted_ms=lasted_ms,
+            corroborated=trust.witnesses(strange, lasted_ms, self.layout.tick_ms),
         )
 
     # --- saving ---------------------------------------------------------------------------------------------
@@ -420,15 +422,25 @@ class Engine:
             prefix = f"{group.pack}/{group.property}/"
             mine = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
             state, size = group.detector.restore(mine), int((self.layout.group == number).sum())
-            fresh = group.detector.start(size)
+            fresh = self._among(number, group.detector.start(size))
             if any(array.shape != fresh[name].shape for name, array in state.items()):
                 raise ValueError(
                     f"the saved state of {prefix[:-1]} is not of {size} datastreams; the register has changed"
                 )
-            self._detector_states[number] = state
+            self._detector_states[number] = self._among(number, state)
         self.forecasts.restore(
             {name.removeprefix("forecasts/"): array for name, array in arrays.items() if name.startswith("forecasts/")}
         )
+
+    def _among(self, number: int, state: State) -> State:
+        """The state of a group's detector, told which datastreams are neighbours: those of one district."""
+        detector, districts = self.layout.groups[number].detector, self.layout.neighbours
+        if districts is None or not isinstance(detector, Neighbourly):
+            return state
+        mine = districts[self.layout.group == number]
+        groups = np.full(len(mine), -1, np.int32)
+        groups[mine >= 0] = np.unique(mine[mine >= 0], return_inverse=True)[1]
+        return detector.among(state, groups)
 
     def graduate(self) -> None:
         """What was learned so far is history: counts begin at 0, and the gateways are those of the readings to come."""

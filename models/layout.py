@@ -55,7 +55,8 @@ class ShardLayout:
 
     ``members`` are register integers, ascending; ``group`` is an index into ``groups`` (-1: nobody watches it);
     ``low`` and ``high`` the valid range; ``indptr`` (n + 1,) and ``indices`` say which of ``series`` sums each
-    datastream belongs to (CSR); ``lon`` and ``lat`` where each is, taken from ``places`` where they are None.
+    datastream belongs to (CSR); ``lon`` and ``lat`` where each is, taken from ``places`` where they are None;
+    ``neighbours`` the number of the district each is in, -1 outside all; None: no datastream has neighbours.
     """
 
     shard: int
@@ -72,6 +73,7 @@ class ShardLayout:
     lateness_ms: int
     lon: NDArray[np.float64] | None = None
     lat: NDArray[np.float64] | None = None
+    neighbours: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.members)

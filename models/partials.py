@@ -6,6 +6,7 @@ order of both and a worker that starts again judges as the one before it did.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from models.batch import BROKEN, Float64, Instant, Malformed
 from models.notes import Notes
 
 FIELDS = ("count", "value", "known", "known_value", "known_expected")
+MOST_SERIES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class _Wire(msgspec.Struct, array_like=True):
     accepted: Instant
     arrays: tuple[bytes, bytes, bytes, bytes, bytes]
     notes: bytes = b""
+    width: Annotated[int, msgspec.Meta(ge=0, le=MOST_SERIES)] = 0  # 0: the arrays hold every series
+    at: bytes = b""  # else those of these int32 numbers, ascending, and the others are nought
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -71,10 +75,16 @@ def encode(message: Partial | Turn) -> bytes:
     """The message as bytes for the topic ``partials``."""
     if isinstance(message, Turn):
         return _encoder.encode(message)
-    arrays = [getattr(message, name).astype("<f8", copy=False).tobytes() for name in FIELDS]
+    at, width = np.flatnonzero(message.count).astype("<i4"), len(message.count)
+    few = 2 * len(at) < width  # a shard has readings of a few of the city's series
+    columns = [getattr(message, name)[at] if few else getattr(message, name) for name in FIELDS]
+    arrays = [column.astype("<f8", copy=False).tobytes() for column in columns]
     notes = noted.encode(message.notes) if message.notes is not None else b""
     packed = (arrays[0], arrays[1], arrays[2], arrays[3], arrays[4])
-    return _encoder.encode(_Wire(message.shard, message.tick, message.accepted, packed, notes))
+    wire = _Wire(message.shard, message.tick, message.accepted, packed, notes)
+    if few:
+        wire.width, wire.at = width, at.tobytes()
+    return _encoder.encode(wire)
 
 
 def decode(data: bytes) -> Partial:
@@ -96,5 +106,20 @@ def read(data: bytes) -> Partial | Turn:
     if len({len(array) for array in wire.arrays}) != 1 or len(wire.arrays[0]) % 8:
         raise Malformed(f"a partial's arrays differ in length: {[len(array) / 8 for array in wire.arrays]}")
     columns = {name: np.frombuffer(array, "<f8") for name, array in zip(FIELDS, wire.arrays, strict=True)}
+    if wire.width:
+        columns = _spread(wire, columns)
     notes = noted.decode(wire.notes) if wire.notes else None
     return Partial(wire.shard, wire.tick, wire.accepted, **columns, notes=notes)
+
+
+def _spread(wire: _Wire, columns: Mapping[str, Float64]) -> dict[str, Float64]:
+    """The columns of all ``wire.width`` series."""
+    if len(wire.at) % 4 or 2 * len(wire.at) != len(wire.arrays[0]):
+        raise Malformed(f"a partial's arrays have {len(wire.arrays[0]) // 8} sums of {len(wire.at) / 4} series")
+    at = np.frombuffer(wire.at, "<i4")
+    if len(at) and (at[0] < 0 or at[-1] >= wire.width or (np.diff(at) <= 0).any()):
+        raise Malformed(f"a partial's series must ascend from 0 to {wire.width - 1}; they do not")
+    whole = {name: np.zeros(wire.width) for name in FIELDS}
+    for name, column in columns.items():
+        whole[name][at] = column
+    return whole

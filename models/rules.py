@@ -37,7 +37,7 @@ ZONE_COLUMNS = {
     "capacity": "people the zone can hold; null when not declared",
     "occupancy": "value / capacity; null when no capacity is declared",
     "density": "value / area, per square metre",
-    "zone_kind": "district, venue, functional …",
+    "zone_kind": "district, venue, functional …; box for squares of 1 to 3 km, shown to rules that name it",
     "hour": "local hour of the day, 0-23.99",
     "day_kind": "0 working day, 1 weekend, 2 holiday",
 }

@@ -148,8 +148,8 @@ def test_a_silent_shard_is_waited_for_three_ticks(town: Town) -> None:
 
 
 def test_rules_ask_for_zone_kinds_that_there_are() -> None:
-    """Every zone kind in a rule is a station, the whole city or in a shipped city; a slip of the pen is not."""
-    known = {"city", "station"} | {zone.kind for name in cities.cities() for zone in cities.load(name).zones}
+    """Every zone kind in a rule is a box, a station, the whole city or in a shipped city; a slip of the pen is not."""
+    known = {"box", "city", "station"} | {zone.kind for name in cities.cities() for zone in cities.load(name).zones}
     rules = [rule for pack in packs.load_all() for rule in pack.rules if rule.reads == "zones"]
     assert {word for rule in rules for word in _literals(f"{rule.expr} {rule.clear}")} - known == set()
 

@@ -11,6 +11,7 @@ import pytest
 
 from models import detectors, rules
 from models.batch import Malformed
+from models.boxes import Boxes, Grid
 from models.calendar import UTC
 from models.city import CityEngine, Tick
 from models.layout import Place, Series
@@ -255,3 +256,76 @@ def test_a_city_without_series_can_be_saved() -> None:
     assert tick.frame.height == 0
     other.restore(city.snapshot())
     assert saved(other) == saved(city)
+
+
+# --- boxes: twelve by twelve cells of a kilometre, 20 cameras in each, behind the three zones ------------------------
+
+CELLS = 144
+STREET = rule("Street", "score >= 6 AND ratio >= 1.5 AND zone_kind = 'box'", "ratio < 1.2")
+VENUE = rule("Venue", "ratio >= 1.5 AND zone_kind = 'venue'", "ratio < 1.2")
+
+
+def boxed(*some: Rule) -> CityEngine:
+    """A city of one shard with boxes of people; the stadium is in the middle of the cell in row 2, column 2."""
+    over = Grid(104.0, 30.0, 0.01, 0.009, 12, 12)
+    cells = np.arange(CELLS, dtype=np.int32)
+    columns, members = (3 + cells).astype(np.int32), np.full(CELLS, 20)
+    boxes = Boxes("people", "1", over, columns, cells, members, [place("jinjiang")] * CELLS)
+    stadium = Place("stadium", Text("stadium", "stadium"), 104.025, 30.0225, "jinjiang")
+    series = (*SERIES[:2], Series(stadium, "venue", "people", "1", 4, 200.0, 1e5))
+    judges = {"people": detectors.get("running-level", {"ready": 4})}
+    return CityEngine(series, some, judges, UTC, 1, TICK, GRACE, boxes=(boxes,))
+
+
+def crowds(rng: np.random.Generator, tick: int, at: dict[tuple[int, int], float]) -> Partial:
+    """A tick in which each cell has about 100 people, and those of ``at`` (row, column) so many times more."""
+    cells = rng.normal(100.0, 2.0, (12, 12))
+    for cell, times in at.items():
+        cells[cell] *= times
+    zones = [float(cells.sum()), float(cells[:6].sum()), float(cells[2, 2])]
+    expected = (14_400.0, 7_200.0, 100.0, *[100.0] * CELLS)
+    return partial(0, tick, *zones, *cells.ravel().tolist(), expected=expected)
+
+
+def test_a_crowd_outside_every_zone_is_one_box() -> None:
+    """Two crowded cells side by side are one detection of their place at once; it ends when they empty."""
+    city, rng = boxed(STREET), np.random.default_rng(5)
+    found = []
+    for tick in range(60):
+        crowd = {(7, 8): 2.5, (7, 9): 2.5} if 40 <= tick < 50 else {}
+        found += [(tick, one) for done in city.step(crowds(rng, tick, crowd)) for one in done.detections]
+    assert [(tick, one.state) for tick, one in found] == [(40, "firing"), (50, "cleared")]
+    one = found[0][1]
+    assert (one.place_kind, one.district, one.unit) == ("zone", "jinjiang", "1")
+    assert abs(one.lon - 104.09) < 0.011
+    assert abs(one.lat - 30.0675) < 0.011
+    assert one.value is not None
+    assert one.expected is not None
+    assert one.value > 1.5 * one.expected
+
+
+def test_a_crowd_in_a_venue_that_is_told_is_not_told_again_as_a_box() -> None:
+    """Boxes that reach into a venue whose rule fires are left out."""
+    city, rng = boxed(VENUE, STREET), np.random.default_rng(6)
+    found = []
+    for tick in range(60):
+        crowd = {(2, 2): 3.0} if tick >= 40 else {}
+        found += [one for done in city.step(crowds(rng, tick, crowd)) for one in done.detections]
+    assert [(one.rule, one.place) for one in found] == [("Venue", "stadium")]
+
+
+def test_boxes_are_saved() -> None:
+    """A snapshot in the middle of a crowd goes on to the bit; one without these boxes is refused."""
+    whole, first, second, rng = boxed(STREET), boxed(STREET), boxed(STREET), np.random.default_rng(7)
+    stream = [crowds(rng, tick, {(7, 8): 2.5} if 40 <= tick < 50 else {}) for tick in range(60)]
+    for one in stream:
+        whole.step(one)
+    for one in stream[:45]:
+        first.step(one)
+    second.restore(first.snapshot())
+    for one in stream[45:]:
+        second.step(one)
+    assert saved(second) == saved(whole)
+    shot = {name: array for name, array in first.snapshot().items() if not name.startswith("boxes/")}
+    with pytest.raises(ValueError, match=r"has not these \d+ boxes of people"):
+        second.restore(shot)
