@@ -48,7 +48,7 @@ class Positions:
         self.access.signed(gateway, headers, data, envelope.now / 1000)
         codec = replace(positions.CODEC, decode=lambda body, known: self._checked(body, known, gateway))
         receipt = await self.reception.take(gateway, codec, form, data, envelope)
-        return told(replace(receipt, accepted=receipt.events, events=0))
+        return told(replace(receipt, accepted=receipt.events, events=0), "positions")
 
     def _checked(self, body: bytes, envelope: Envelope, gateway: Gateway) -> Decoded:
         """What the body holds, less the positions that the city cannot use."""

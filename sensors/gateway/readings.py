@@ -110,8 +110,8 @@ def _form(headers: Mapping[bytes, bytes]) -> str:
     return form
 
 
-def told(receipt: Receipt) -> bytes:
-    """The body of the 202; raises ``Problem`` 422 when there were records and none could be taken."""
+def told(receipt: Receipt, what: str = "readings") -> bytes:
+    """The body of the 202, about ``what``; raises ``Problem`` 422 when there were records and none could be taken."""
     counts = {"accepted": receipt.accepted, "rejected": len(receipt.faults)}
     if receipt.events:
         counts["events"] = receipt.events
@@ -121,11 +121,11 @@ def told(receipt: Receipt) -> bytes:
         raise Problem(
             status=422,
             kind="none-accepted",
-            detail=f"none of the {len(receipt.faults)} readings could be taken; the first: {first.reason}",
+            detail=f"none of the {len(receipt.faults)} {what} could be taken; the first: {first.reason}",
             field=first.field,
             value=first.value,
             limit=first.limit,
-            remedy="mend the readings as each reason says and send them again",
+            remedy=f"mend the {what} as each reason says and send them again",
             extra=counts | {"errors": errors},
         )
     return _encode(counts | {"errors": errors, "spooled": receipt.spooled})
