@@ -324,19 +324,29 @@ def _result(told: Scan, names: _Names, options: Options) -> dict[str, Any]:
 
 
 def _show(told: Scan, names: _Names) -> None:
-    """The clusters as tables on standard output."""
+    """The clusters as tables on standard output; of a category alone only those that are significant."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    titles = ["Clusters", *(f"Clusters of {stream} alone" for stream in names.cases.streams)]
-    for title, clusters in zip(titles, told.found, strict=False):
-        if not clusters:
-            console.print(f"{title}: no zone has more cases than expected")
-            continue
-        table = Table(title=title)
-        for column in ("places", "from", "to", "cases", "expected", "llr", "p", "what"):
-            table.add_column(column, justify="right" if column in ("cases", "expected", "llr", "p") else "left")
-        for cluster in clusters:
-            table.add_row(*_row(names.told(cluster)), style="bold" if (cluster.p or 1.0) <= LIKELY else None)
-        console.print(table)
+    if not told.found[0]:
+        console.print("No zone has more cases than expected.")
+        return
+    console.print(_shown("Clusters", told.found[0], names))
+    for stream, clusters in zip(names.cases.streams, told.found[1:], strict=False):
+        if likely := tuple(cluster for cluster in clusters if _significant(cluster)):
+            console.print(_shown(f"Clusters of {stream} alone, p up to {LIKELY}", likely, names))
+
+
+def _shown(title: str, clusters: tuple[Cluster, ...], names: _Names) -> Table:
+    """The clusters as a table, the significant ones in bold."""
+    table = Table(title=title)
+    for column in ("places", "from", "to", "cases", "expected", "llr", "p", "what"):
+        table.add_column(column, justify="right" if column in ("cases", "expected", "llr", "p") else "left")
+    for cluster in clusters:
+        table.add_row(*_row(names.told(cluster)), style="bold" if _significant(cluster) else None)
+    return table
+
+
+def _significant(cluster: Cluster) -> bool:
+    return cluster.p is not None and cluster.p <= LIKELY
 
 
 def _row(told: dict[str, Any]) -> list[str]:

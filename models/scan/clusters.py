@@ -81,9 +81,9 @@ class Scan:
         return replace(self, found=found)
 
     def remembered(self, laws: list[Gumbel]) -> Scan:
-        """The same with p-values by the laws (views) of past scans."""
+        """The same with p-values by the laws (views) of the square roots of past scans' ratios."""
         found = tuple(
-            tuple(replace(one, p_past=several(laws[view].p(one.llr), view, len(self.found))) for one in clusters)
+            tuple(replace(one, p_past=several(laws[view].p(one.llr**0.5), view, len(self.found))) for one in clusters)
             for view, clusters in enumerate(self.found)
         )
         return replace(self, found=found)

@@ -150,10 +150,14 @@ class Prospective:
         return told if laws is None else told.remembered(laws)
 
     def laws(self) -> list[Gumbel] | None:
-        """What past scans say of the highest ratio (views) of a quiet scan; None before enough were made."""
+        """What past scans say of the square root of a quiet scan's highest ratio (views); None before enough were made.
+
+        The root, for it is the ratio in standard deviations: noise that nothing accounts for, such as places that are
+        busy together, makes it larger by a factor, and the law of the ratio itself would have too thin a tail.
+        """
         if len(self._maxima) < self.settings.trusted:
             return None
-        return [gumbel(column) for column in self._maxima.T]
+        return [gumbel(column) for column in np.sqrt(self._maxima.T)]
 
     @property
     def past_scans(self) -> int:
@@ -166,7 +170,7 @@ class Prospective:
         self.scanned = told.latest
         maxima = told.maxima
         if laws is not None:
-            maxima = np.minimum(maxima, [law.score(self.settings.alarm) for law in laws])
+            maxima = np.minimum(maxima, [max(law.score(self.settings.alarm), 0.0) ** 2 for law in laws])
         self._maxima = np.vstack([self._maxima, maxima])[-self.settings.memory :]
 
     def _advance(self, period: int) -> None:

@@ -81,7 +81,7 @@ def test_an_incident_does_not_make_itself_normal() -> None:
         told = feed(one, number, counts)
     assert told is not None and told.found[0][0].p is not None and told.found[0][0].p < 0.01
     laws = one.laws()
-    assert laws is not None and laws[0].p(told.maxima[0]) < 0.01
+    assert laws is not None and laws[0].p(told.maxima[0] ** 0.5) < 0.01
 
 
 def test_a_restart_changes_nothing() -> None:
