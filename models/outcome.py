@@ -37,7 +37,9 @@ class Outcome:
         self.alerts |= later.alerts
         self.incidents |= later.incidents
         self.units |= later.units
-        self.moved = {name: unit for name, unit in self.moved.items() if name not in later.units} | later.moved
+        for name in later.units:
+            self.moved.pop(name, None)
+        self.moved |= later.moved
         self.items |= later.items
         self.hidden |= later.hidden
         self.notifications |= later.notifications
