@@ -35,6 +35,22 @@ def make() -> None:
     few = assets[np.linspace(0, assets.height - 1, 400, dtype=np.int64)]
     made, _ = register.build(city, few, watched)
     rehearse(layouts(city, made, packs))
+    _scan()
+
+
+def _scan() -> None:
+    """One scan in space and one in space and time, of six places."""
+    from models.scan.chance import replicates
+    from models.scan.circles import circles
+    from models.scan.clusters import scan
+    from models.scan.expected import at_large, by_past
+
+    rng = np.random.default_rng(1)
+    drawn, counts = circles(rng.uniform(0.0, 1.0, (6, 2)), 3), rng.poisson(3.0, (6, 1, 4))
+    whole, durations = counts.sum(axis=2, keepdims=True), np.array([1])
+    for expected, window in ((at_large(whole, np.ones(6)), whole), (by_past(counts, counts), counts)):
+        scan(drawn, expected, window, durations, 0)
+        list(replicates(drawn, expected, durations, 2, rng))
 
 
 if __name__ == "__main__":

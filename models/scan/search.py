@@ -41,7 +41,7 @@ class Zone:
 def best(circles: Circles, table: Table, most: int = 1) -> list[Zone]:
     """The zone with the highest ratio, the highest that shares no place with it, and so on; up to ``most``, above 0.
 
-    Of equal ones the smaller circle, then the earlier place.
+    Of equal ones the earlier place's smallest circle, or with several asked for the smallest circle.
     """
     size = circles.size.copy()
     score, width, duration = (np.zeros(len(circles), kind) for kind in (np.float64, np.int64, np.int64))
@@ -49,7 +49,8 @@ def best(circles: Circles, table: Table, most: int = 1) -> list[Zone]:
     found: list[Zone] = []
     taken = np.zeros(len(circles), np.bool_)
     while len(found) < most:
-        _loop()(*_args(circles, table), size, rows, False, score, width, duration)
+        only = most == 1  # then a centre need not be looked at further than the best before it
+        _loop()(*_args(circles, table), size, rows, only, score, width, duration)
         top = int(np.lexsort((np.arange(len(circles)), width, -score))[0])
         if score[top] <= 0.0:
             break

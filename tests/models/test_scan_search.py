@@ -38,6 +38,8 @@ def test_the_search_agrees_with_its_slow_twin(streams: int, given: bool) -> None
     ]
     assert [zone.score for zone in found] == pytest.approx([score for _, _, score in twin], rel=1e-9)
     assert highest(drawn, seen) == pytest.approx(found[0].score, rel=1e-12)
+    (alone,) = best(drawn, seen, 1)
+    assert sorted(alone.places.tolist()) == sorted(found[0].places.tolist())
 
 
 def test_clusters_share_no_place() -> None:
