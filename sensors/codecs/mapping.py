@@ -2,12 +2,13 @@
 
 ``time: timestamp`` · ``asset: sensor_id`` · ``value: count`` · ``always: {property: people, unit: "1"}`` ·
 ``zone: Pacific/Auckland``. A table with one column for each sensor lists them under ``values``, or says ``"*"`` for
-every column that is not named elsewhere; its name is the asset then.
+every column that is not named elsewhere; its name is the asset then. With ``kind: position`` or ``service-request`` the
+rows are those, and ``fields`` says which column tells which member.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +16,8 @@ import msgspec
 from sensors.codecs import members, moments
 from sensors.codecs.base import Envelope
 from sensors.codecs.errors import Amiss, Unreadable
-from sensors.codecs.values import Observation
+from sensors.codecs.mapped_events import EVENTS, Place
+from sensors.codecs.values import Observation, Value
 
 EVERY = "*"
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -42,7 +44,10 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lon: Name = "lon"
     lat: Name = "lat"
     values: dict[Name, Series] | Literal["*"] | None = None  # a table with a column for each series
+    ignore: tuple[str, ...] = ()  # columns that "*" leaves out
     always: Series = Series()
+    kind: Literal["observation", "position", "service-request"] = "observation"
+    fields: dict[str, Name] = {}  # of a position or service request: its member → the column
     time_format: str = "iso"  # iso, epoch_s, epoch_ms, or as strptime has it
     zone: str | None = None  # of times without an offset
     missing: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-")
@@ -70,22 +75,20 @@ def of(told: Mapping[str, object] | None) -> Mapped:
     return mapped
 
 
-Read = Callable[[Mapping[str, Any]], list[Observation | Amiss]]
+Read = Callable[[Mapping[str, Any]], Sequence[Value | Amiss]]
 
 
 def reader(mapped: Mapped, header: list[str], envelope: Envelope) -> Read:
-    """What makes a row (column → text or value) into observations; raises ``Unreadable`` where columns are missing.
+    """What makes a row (column → text or value) into values; raises ``Unreadable`` where columns are missing.
 
     A cell that gives none is told as ``Amiss``; a row that gives none at all raises it. ``header`` may be empty when
     each row has names of its own, as JSON lines have.
     """
     times = [mapped.time] if isinstance(mapped.time, str) else mapped.time
+    if mapped.kind != "observation":
+        return _event_reader(mapped, header, times, envelope)
     series = _series(mapped, header, times)
-    if header:
-        needed = [*times, *(series or [mapped.value, *_name_columns(mapped)])]
-        if missing := [name for name in needed if name not in header]:
-            reason = f"column {missing[0]!r} is not there; there are {', '.join(header)[:300]}; name it in the mapping"
-            raise Unreadable(reason, field=missing[0], value=", ".join(header)[:100], limit=", ".join(needed)[:300])
+    _there([*times, *(series or [mapped.value, *_name_columns(mapped)])], header)
     zone = mapped.zone or envelope.zone
     own = Series()
 
@@ -106,6 +109,36 @@ def reader(mapped: Mapped, header: list[str], envelope: Envelope) -> Read:
     return read
 
 
+def _there(needed: Sequence[str], header: Sequence[str]) -> None:
+    """Raise ``Unreadable`` for the first needed column that a header lacks."""
+    missing = [name for name in needed if name not in header] if header else []
+    if missing:
+        there = ", ".join(header)[:300]
+        reason = f"column {missing[0]!r} is not there; there are {there}; name it in the mapping"
+        raise Unreadable(reason, field=missing[0], value=there[:100], limit=", ".join(needed)[:300])
+
+
+def _event_reader(mapped: Mapped, header: list[str], times: list[str], envelope: Envelope) -> Read:
+    """What makes a row into a position or a service request."""
+    make, known, needed = EVENTS[mapped.kind]
+    if wrong := next((name for name in mapped.fields if name not in known), ""):
+        told = ", ".join(known)
+        raise Unreadable(f"fields of a {mapped.kind} are {told}; {wrong!r} is none", field="mapping.fields", limit=told)
+    if needed not in mapped.fields:
+        reason = f"the mapping's fields lack {needed}: name the column that tells it"
+        raise Unreadable(reason, field="mapping.fields", value=needed, limit=", ".join(known))
+    _there([*times, *mapped.fields.values()], header)
+    zone = mapped.zone or envelope.zone
+
+    def read(row: Mapping[str, Any]) -> list[Value]:
+        place = members.place(_degrees(row, mapped.lon, mapped), _degrees(row, mapped.lat, mapped))
+        told = {name: row.get(column) for name, column in mapped.fields.items()}
+        plain = {name: one for name, one in told.items() if not _missing(one, mapped)}
+        return [make(plain, _time(row, times, mapped, zone), place, zone, envelope.source)]
+
+    return read
+
+
 def _name_columns(mapped: Mapped) -> list[str]:
     """The columns that a row's name needs, where ``always`` does not give it."""
     if mapped.always.datastream:
@@ -122,7 +155,16 @@ def _series(mapped: Mapped, header: list[str], times: list[str]) -> dict[str, Se
         return dict(mapped.values)
     if not header:
         raise Unreadable('values: "*" needs a header; list the members', field="mapping.values", value=EVERY)
-    named = {*times, mapped.datastream, mapped.asset, mapped.property, mapped.unit, mapped.lon, mapped.lat}
+    named = {
+        *times,
+        *mapped.ignore,
+        mapped.datastream,
+        mapped.asset,
+        mapped.property,
+        mapped.unit,
+        mapped.lon,
+        mapped.lat,
+    }
     return {column: Series(asset=column) for column in header if column not in named}
 
 
@@ -137,7 +179,7 @@ def _cell_of(
     series: Series,
     mapped: Mapped,
     time: int,
-    place: tuple[float | None, float | None],
+    place: Place,
 ) -> Observation | Amiss:
     try:
         asset, observed, name = _named(row, series, mapped)

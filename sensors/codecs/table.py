@@ -17,7 +17,7 @@ from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Amiss, Misshapen, Undecodable, Unreadable
 from sensors.codecs.readings import decode_ndjson
 from sensors.codecs.readings_codec import columns_of, observations
-from sensors.codecs.values import Observation
+from sensors.codecs.values import Value
 
 DELIMITERS = ",;\t|"
 COLUMNS = 4_096
@@ -45,7 +45,7 @@ def _decode_csv(body: bytes, envelope: Envelope) -> Decoded:
     return decoded
 
 
-def _take(decoded: Decoded, index: int, cells: Iterable[Observation | Amiss], where: str) -> None:
+def _take(decoded: Decoded, index: int, cells: Iterable[Value | Amiss], where: str) -> None:
     """Take in the cells of the row ``index``: what they observed, and why one gives nothing."""
     for cell in cells:
         if isinstance(cell, Amiss):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
 
+from models.values import Position, ServiceRequest
 from sensors.codecs import arrow, table
 from sensors.codecs.base import Decoded, Envelope
 from sensors.codecs.columns import Columns
 from sensors.codecs.errors import TooMany, Unreadable
 from sensors.codecs.values import Observation
+from tests.sensors.codecs.formats import FORMATS
 from tests.sensors.codecs.samples import CSV, MAPPING
 
 NOW = 1_790_000_000_000
@@ -141,6 +147,79 @@ def test_lines_of_another_length_are_told() -> None:
     found = decode('datastream,time,value\na,2026-01-01T00:00:00Z,1,2\n\n"a\nb",2026-01-01T00:00:00Z,1\n')
     assert [name for name, *_ in rows(found)] == ["a\nb"]
     assert "line 2: the line has 4 cells, the header 3" in found.faults[0].reason
+
+
+def test_rows_may_be_positions() -> None:
+    """A table of fixes: the unit and its speed by their columns; a row without a place is told."""
+    mapping = {
+        "kind": "position",
+        "time": "unix",
+        "time_format": "epoch_s",
+        "fields": {"unit": "cab", "speed_kmh": "v"},
+    }
+    text = "cab,lat,lon,v,unix\na,37.7,-122.4,30.5,1788220800\nb,,,,1788220801\n"
+    found = decode(text, mapping, source="gate")
+    assert found.values == [Position(unit="a", time=MIDNIGHT, lon=-122.4, lat=37.7, speed_kmh=30.5, source="gate")]
+    assert [fault.reason for fault in found.faults] == [
+        "line 3: the row has no place; leave it out when it is not known"
+    ]
+
+
+def test_rows_may_be_service_requests() -> None:
+    """A table of appeals with its own column names and its city's time."""
+    mapping = {
+        "kind": "service-request",
+        "time": "created",
+        "zone": "America/Los_Angeles",
+        "fields": {"id": "sr", "category": "type", "status": "status", "updated": "changed"},
+    }
+    text = "sr,type,status,created,changed,lon,lat\n1-2,Graffiti,Open,2018-01-01 00:05:43,,-118.2,34.1\n"
+    (found,) = decode(text, mapping).values
+    assert found == ServiceRequest(
+        id="1-2", code="", category="Graffiti", status="open", requested=1514793943000, lon=-118.2, lat=34.1
+    )
+    with pytest.raises(Unreadable, match="fields lack id: name the column that tells it"):
+        decode(text, mapping | {"fields": {"category": "type"}})
+    with pytest.raises(Unreadable, match="'colour' is none"):
+        decode(text, mapping | {"fields": {"id": "sr", "colour": "type"}})
+
+
+REAL = [
+    ("beijing-air/PRSA_Data_Dongsi_20130301-20170228.csv.gz", 19_358, [],
+     {"time": ["year", "month", "day", "hour"], "time_format": "%Y %m %d %H", "asset": "station",
+      "values": {"PM2.5": {"property": "pm2_5", "unit": "ug/m3"}, "TEMP": {"property": "temperature", "unit": "Cel"},
+                 "RAIN": {"property": "rainfall", "unit": "mm/h"}}}),
+    ("auckland-pedestrians/hourly_2022.csv.gz", 121_383, ["line 6406: ts_local '2022-09-25 02:00:00' does not exist"],
+     {"time": "ts_local", "zone": "Pacific/Auckland", "values": "*", "ignore": ["date", "hour", "year"],
+      "always": {"property": "pedestrians", "unit": "1"}}),
+    ("uk-flood-2014/readings.csv.gz", 6_116, [],
+     {"time": "ts_utc", "asset": "station", "property": "parameter", "unit": "units"}),
+    ("gothenburg-rain/city_rain_mm.csv.gz", 14_400, [],
+     {"time": "ts_utc", "zone": "UTC", "values": "*", "always": {"property": "rainfall", "unit": "mm/min"}}),
+    ("la-311/requests_20180101_20180104.csv.gz", 6_500, [],
+     {"kind": "service-request", "time": "createddate", "zone": "America/Los_Angeles", "lon": "longitude",
+      "lat": "latitude", "fields": {"id": "srnumber", "category": "requesttype", "updated": "updateddate"}}),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not FORMATS.exists(), reason="the data of shared/data are not here")
+@pytest.mark.parametrize(("path", "values", "faults", "mapping"), REAL, ids=[one[0].partition("/")[0] for one in REAL])
+def test_real_tables_need_a_mapping_and_no_more(
+    path: str, values: int, faults: list[str], mapping: dict[str, Any]
+) -> None:
+    """Wide and long tables, dates in four columns: all values; an hour that the clocks jump over is told."""
+    with gzip.open(FORMATS.parent / path, "rb") as file:
+        found = decode(b"".join(islice(file, 6_501)), mapping)
+    assert len(found.values) == values
+    assert [fault.reason[: len(told)] for fault, told in zip(found.faults, faults, strict=True)] == faults
+
+
+def test_the_mapping_on_the_page_is_one() -> None:
+    """The example of docs/codecs.md reads a row of the table it describes."""
+    page = (Path(__file__).parents[3] / "docs/codecs.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    found = decode("Date,Hour,sensor,count\n01/02/2022,7,queen-street,12\n", yaml.safe_load(example))
+    assert rows(found) == [("queen-street/pedestrians", 1643652000000, 12.0, "1")]
 
 
 # --- JSON lines -------------------------------------------------------------------------------------------------
