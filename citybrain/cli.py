@@ -30,6 +30,7 @@ token = typer.Typer(no_args_is_help=True, help="Tokens of sensor gateways.")
 user = typer.Typer(no_args_is_help=True, help="People who may log in at the wall.")
 display = typer.Typer(no_args_is_help=True, help="Screens that show the wall without a login.")
 forecast = typer.Typer(no_args_is_help=True, help="Forecasts: what was learned from the archive.")
+register_app = typer.Typer(no_args_is_help=True, help="The register of assets and datastreams.")
 city_app = typer.Typer(no_args_is_help=True, help="City packs.")
 audit_app = typer.Typer(no_args_is_help=True, help="The history of commands and transitions.")
 notify = typer.Typer(no_args_is_help=True, help="Notifications: the ways out of the room.")
@@ -41,6 +42,7 @@ app.add_typer(token, name="token")
 app.add_typer(user, name="user")
 app.add_typer(display, name="display")
 app.add_typer(city_app, name="city")
+app.add_typer(register_app, name="register")
 app.add_typer(forecast, name="forecast")
 app.add_typer(audit_app, name="audit")
 app.add_typer(notify, name="notify")
@@ -405,6 +407,58 @@ def city_new(
     return new(adcode, name, name_en, into)
 
 
+@register_app.command("import")
+def register_import(
+    file: Annotated[Path, typer.Argument(help="CSV, GeoJSON, or a GB/T 28181 device catalogue (XML).")],
+    crs: Annotated[str, typer.Option(help="The positions' system: wgs84, gcj02 or bd09.")] = "wgs84",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """Register the assets of a file; tells what is new, moved, renamed, refused; exit 1 when any is refused."""
+    from citybrain.commands.register import take
+
+    return take(settings(city=city), file, crs, dry_run, as_json)
+
+
+@register_app.command("unknown")
+def register_unknown(city: CityName = None, as_json: Json = False) -> int:
+    """The datastreams that came and are not registered."""
+    from citybrain.commands.register import unknown
+
+    return unknown(settings(city=city), as_json)
+
+
+@register_app.command("adopt")
+def register_adopt(
+    datastream: Annotated[str, typer.Argument(help="<asset>/<property>, as it came.")],
+    kind: Annotated[str, typer.Option(help="The asset's kind: camera, gauge …")],
+    lon: Annotated[float, typer.Option(help="Longitude, WGS-84.")],
+    lat: Annotated[float, typer.Option(help="Latitude, WGS-84.")],
+    name: Annotated[str, typer.Option(help="The asset's name.")] = "",
+    city: CityName = None,
+) -> int:
+    """Register the asset of an unknown datastream."""
+    from citybrain.commands.register import adopt
+
+    return adopt(settings(city=city), datastream, kind, lon, lat, name)
+
+
+@register_app.command("match")
+def register_match(
+    file: Annotated[Path, typer.Argument(help="A CSV with the names as a source writes them.")],
+    column: Annotated[str, typer.Option(help="The column of names.")] = "name",
+    against: Annotated[Path | None, typer.Option(help="A CSV with the names to find; default: the register.")] = None,
+    against_column: Annotated[str, typer.Option(help="Its column of names.")] = "name",
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """Match names to the register: name,how,match,likeness as CSV, the doubtful ones for a person to decide."""
+    from citybrain.commands.register import match
+
+    return match(settings(city=city), file, column, against, against_column, as_json)
+
+
 @token.command("new")
 def token_new(
     name: Annotated[str, typer.Argument(help="The gateway's name.")],
@@ -496,7 +550,7 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "kafka", "aiokafka", "uvicorn.access", "faust", "mode"):
+    for noisy in ("httpx", "kafka", "aiokafka", "uvicorn.access", "faust", "mode", "weasyprint", "fontTools", "apprise"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns when the machine is busy
     find_place(Path(os.environ.get("CITYBRAIN_DATA", "data")))

@@ -43,10 +43,13 @@ def run(role: Role, settings: Settings) -> int:
         site = sites.load(settings)
         prepare.make_topics(kafka, site.city.id, site.register.shards)
     if role == "gateway":
+        from config.registrar import Registrar
         from sensors.gateway.app import run as gateway
 
         fleet = frozenset(units.of_city(site.city))
-        gateway(settings, site.city.timezone, services.load(site.city.folder), fleet)
+        watched = [one for pack in site.packs for one in pack.watched]
+        keeper = Registrar(settings.register, site.city, watched)
+        gateway(settings, site.city.timezone, services.load(site.city.folder), fleet, keeper)
         return 0
     if role == "poll":
         from config import city as cities

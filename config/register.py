@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PolarsError
 from scipy.sparse import csr_array
 
 from config.city import City
@@ -105,7 +106,10 @@ def load(path: Path) -> Register:
     """The register in ``path``; raises ``RegisterError`` when there is none or its columns differ."""
     if not path.exists():
         raise RegisterError(f"no register at {path}; run `citybrain demo` or `citybrain run all` once to make it")
-    frame = pl.read_parquet(path)
+    try:
+        frame = pl.read_parquet(path)
+    except PolarsError as error:
+        raise RegisterError(f"{path} is no register ({error}); remove it and start again to make it anew") from error
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise RegisterError(f"{path} lacks the columns {missing}; remove the file and start again to make it anew")

@@ -21,10 +21,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from config.register import Register, RegisterError, load
+from config.registrar import Registrar
 from config.services import Service
 from config.settings import Settings
 from sensors.digest import Digests
 from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, positions, requests, units, viid, warnings
+from sensors.gateway import register as registry
 from sensors.gateway.access import Access
 from sensors.gateway.asking import Asking
 from sensors.gateway.body import Bodies, Gone
@@ -63,10 +65,11 @@ def create(
     zone: str = "UTC",
     services: tuple[Service, ...] = (),
     fleet: frozenset[str] | None = None,
+    registrar: Registrar | None = None,
 ) -> FastAPI:
     """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970, ``zone``
     is that of times that come without one, ``services`` are what citizens may ask of the city, ``fleet`` the ids of
-    its units (None: positions of any are taken).
+    its units (None: positions of any are taken), ``registrar`` changes the register (None: nobody can over HTTP).
 
     Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
     """
@@ -80,7 +83,7 @@ def create(
         await outlet.start()
         aside = [asyncio.create_task(follow(settings.register, made.use))]
         if picture:
-            aside.append(asyncio.create_task(picture.publish(metrics.tallies)))
+            aside.append(asyncio.create_task(picture.publish(metrics.tallies, metrics.quarantine)))
         yield
         for task in aside:
             task.cancel()
@@ -110,6 +113,7 @@ def create(
     tolerance_ms = settings.future_tolerance_s * 1000
     app.include_router(positions.router(positions.Positions(access, bodies, made.reception, fleet, tolerance_ms)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
+    app.include_router(registry.router(registry.Registry(access, bodies, registrar, picture, made.checks.knows)))
     app.include_router(viid.router(viid.Viid(access, known, Digests(), bodies, made.reception)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(
@@ -126,6 +130,7 @@ def run(
     zone: str = "UTC",
     services: tuple[Service, ...] = (),
     fleet: frozenset[str] | None = None,
+    registrar: Registrar | None = None,
 ) -> None:
     """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
 
@@ -133,7 +138,7 @@ def run(
     """
     signal.signal(signal.SIGTERM, _leave)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every try; the outlet tells when one matters
-    app = create(settings, registered(settings), zone=zone, services=services, fleet=fleet)
+    app = create(settings, registered(settings), zone=zone, services=services, fleet=fleet, registrar=registrar)
     gc.collect()
     gc.freeze()  # the register stays for ever; looking through it again would only cost time
     config = uvicorn.Config(

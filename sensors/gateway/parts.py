@@ -52,7 +52,7 @@ def parts(
         raise SettingsError("CITYBRAIN_KAFKA is not set; set it to host:port, or use `citybrain demo` or `run all`")
     kept = Spool(spool, settings.spool_limit_bytes)
     outlet = Outlet(settings.kafka, kept)
-    metrics = Metrics(lambda: kept.waiting)
+    metrics = Metrics(lambda: kept.waiting, settings.unknown == "quarantine")
     checks = Checks(register, settings.future_tolerance_s * 1000)
     gatherer = Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000)
     rate = Rate(settings.rate_limit)

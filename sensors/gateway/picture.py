@@ -15,6 +15,7 @@ from config import contract
 from models.trust import Watch
 from models.values import Alert, Answer, Incident, ServiceRequest, Unit, from_json, to_json
 from sensors.gateway.metrics import Tally
+from sensors.gateway.unknown import Quarantine, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +128,25 @@ class Picture:
         """Every notification that was given up, as JSON; raises ``RedisError``."""
         return cast("list[bytes]", await self._redis.hvals(contract.failed(self._city)))
 
-    async def publish(self, tallies: Mapping[str, Tally]) -> None:
+    async def unknown(self) -> list[Unknown]:
+        """The unknown datastreams in sight, the newest first; raises ``RedisError``."""
+        found = await self._redis.hvals(contract.unknown(self._city))
+        return sorted((from_json(data, Unknown) for data in found), key=lambda one: (-one.last, one.datastream))
+
+    async def forget_unknown(self, datastream: str) -> None:
+        """Take it out of sight; the store being away disturbs nobody."""
+        try:
+            await self._redis.hdel(contract.unknown(self._city), datastream)
+        except (RedisError, OSError) as error:
+            log.warning("the store is away, %s stays among the unknown: %s", datastream, error)
+
+    async def publish(self, tallies: Mapping[str, Tally], quarantine: Quarantine) -> None:
         """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""
         while True:
             await asyncio.sleep(PUBLISH_S)
             try:
                 await self._publish(tallies)
+                await self._publish_unknown(quarantine)
             except (RedisError, OSError) as error:
                 if not self._away:
                     log.warning("the store is away, the sources' counts wait: %s", error)
@@ -147,6 +161,19 @@ class Picture:
             self._before = {name.decode(): _source(data) for name, data in found.items()}
         if tallies:
             await self._redis.hset(key, mapping={name: self._row(name, tally) for name, tally in tallies.items()})
+
+    async def _publish_unknown(self, quarantine: Quarantine) -> None:
+        if not quarantine.moved:
+            return
+        moved, quarantine.moved = quarantine.moved, set()
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for name in moved:
+                    pipe.hset(contract.unknown(self._city), name, to_json(quarantine.seen[name]))
+                await pipe.execute()
+        except (RedisError, OSError):
+            quarantine.moved |= moved
+            raise
 
     def _row(self, name: str, tally: Tally) -> bytes:
         before = (self._before or {}).get(name, {})

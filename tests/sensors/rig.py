@@ -155,10 +155,10 @@ def prepared(home: Path, servers: str, city: str, **more: Any) -> tuple[Settings
 
 @contextmanager
 def served(
-    settings: Settings, token: str, clock: Callable[[], float] = lambda: NOW, fleet: frozenset[str] | None = None
+    settings: Settings, token: str, clock: Callable[[], float] = lambda: NOW, known: Register | None = None, **more: Any
 ) -> Iterator[Served]:
-    """Serve a gateway in a thread while the block runs."""
-    app = create(settings, register(), clock, fleet=fleet)
+    """Serve a gateway in a thread while the block runs; ``known`` is its register where it is not the usual one."""
+    app = create(settings, known or register(), clock, **more)
     port = settings.gateway_port
     config = uvicorn.Config(app, port=port, access_log=False, log_config=None, lifespan="on", ws="none")
     server = uvicorn.Server(config)

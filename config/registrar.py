@@ -1,0 +1,72 @@
+"""The register kept by people: assets imported, unknown datastreams adopted, one writer at a time.
+
+The register's file is written whole; gateways look at it every few seconds, workers start anew when it has grown.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from config import register as registers
+from config.city import City
+from config.city_assets import COLUMNS
+from config.pack import Watched
+from config.register import Register
+from config.register_changes import Change, changed
+
+LOCK = "lock"
+
+
+class AdoptError(ValueError):
+    """A datastream cannot be adopted; the message names the value and the remedy."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Registrar:
+    """Changes the register in ``path`` of ``city``; ``watched`` is what its packs watch."""
+
+    path: Path
+    city: City
+    watched: Sequence[Watched]
+
+    def preview(self, assets: pl.DataFrame) -> tuple[Register, list[Change]]:
+        """The register as it would be with these assets, and what would change; raises ``RegisterError``."""
+        return changed(registers.load(self.path), self.city, assets, self.watched)
+
+    def take(self, assets: pl.DataFrame) -> list[Change]:
+        """Write the register with these assets; what has changed. Raises ``RegisterError``."""
+        with self._alone():
+            made, told = self.preview(assets)
+            if any(one.what in ("new", "moved", "renamed") for one in told):
+                registers.save(made, self.path)
+        return told
+
+    def adopt(self, datastream: str, kind: str, lon: float, lat: float, name_en: str = "", name_zh: str = "") -> Change:
+        """Register the asset of an unknown datastream; raises ``AdoptError`` when that cannot make it known."""
+        asset, slash, observed = datastream.rpartition("/")
+        if not slash or not asset:
+            raise AdoptError(f"datastream {datastream!r} is not <asset>/<property>; mend it at the source")
+        kinds = sorted({one for watched in self.watched if watched.property == observed for one in watched.kinds})
+        if kind not in kinds:
+            there = f"use one of {', '.join(kinds)}" if kinds else "add it to a pack's datastreams"
+            raise AdoptError(f"no pack watches {observed!r} on the kind {kind!r}; {there}")
+        row = (asset, kind, name_en or name_zh or asset, name_zh or name_en or asset, lon, lat, "wgs84", "")
+        told = self.take(pl.DataFrame([row], schema=COLUMNS, orient="row"))
+        mine = [one for one in told if one.asset == asset]
+        refused = next((one for one in mine if one.what == "refused"), None)
+        if refused is not None:
+            raise AdoptError(f"{asset}: {refused.detail}")
+        return next((one for one in mine if one.what == "new"), Change(asset, "moved", "was registered before"))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with (self.path.parent / LOCK).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
