@@ -1,6 +1,6 @@
 """When nobody answers: who is told next, and by when.
 
-An incident that nobody has taken is told to the next rung of the roster's ladder at each deadline: 2 minutes after
+An incident that nobody has answered is told to the next rung of the roster's ladder at each deadline: 2 minutes after
 it opened where it is red, 5 orange, 15 yellow, 60 blue, and again after as long. How far it has come (``escalation``)
 and the next deadline lie in the incident itself, so a crash forgets neither; the messages' ids are made of incident,
 rung and deadline, so that two processes which escalate the same thing tell it once.
@@ -38,13 +38,14 @@ def waits(incident: Incident) -> bool:
     return incident.state == "open" and not incident.owner and not incident.merged_into
 
 
-def armed(incident: Incident, now: int) -> Incident:
+def armed(incident: Incident, now: int, answered: bool = False) -> Incident:
     """The incident with the deadline it ought to have; the same object when it has.
 
-    To be called whenever it opened, was taken, resolved, reopened or changed its severity. A severity that was raised
-    brings the deadline forward, never back; who took it ends the escalation.
+    To be called whenever it changed. Who takes it ends the escalation, and so does who acknowledges all of its alerts
+    (``answered``); reopening it, or another alert, begins anew. A severity that was raised brings the deadline forward,
+    a lowered one does not put it off.
     """
-    if not waits(incident):
+    if answered or not waits(incident):
         settled = incident.deadline is None and not incident.escalation
         return incident if settled else replace(incident, deadline=None, escalation=0)
     within = WITHIN_MS[incident.severity]

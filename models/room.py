@@ -320,13 +320,18 @@ class Room:
         if after is before:
             return
         before = self._held.pop(after.id, before)
-        after = escalation.armed(after, after.changed)
+        after = escalation.armed(after, after.changed, self._answered(after))
         if before is None:
             out.notify(notices.opened(after, self.setup.routes, after.changed))
         self.incidents[after.id] = out.incidents[after.id] = after
         out.steps("incident", after.id, before.timeline if before else (), after.timeline)
         if after.closed is not None:
             self._shown_incidents.add(after.id)
+
+    def _answered(self, incident: Incident) -> bool:
+        """Whether somebody has seen each of its alerts, or something hides them; unknown alerts answer nothing."""
+        known = [self.alerts[name] for name in incident.alerts if name in self.alerts]
+        return bool(known) and all(alert.state not in alarm.WAITING for alert in known)
 
     def hold_incident(self, after: Incident) -> None:
         """The incident as it is now, made known with the next tick: in a flood it changes many times a second."""

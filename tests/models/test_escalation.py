@@ -57,6 +57,14 @@ def test_who_takes_it_ends_the_escalation_and_reopening_begins_it_anew() -> None
     assert again.deadline == START + 12 * MINUTE
 
 
+def test_who_acknowledges_all_its_alerts_ends_the_escalation_too() -> None:
+    """Somebody has seen it, though nobody owns it yet; another alert begins anew."""
+    one, _ = step(armed(incident(START), START), START + 2 * MINUTE)
+    seen = armed(one, START + 3 * MINUTE, answered=True)
+    assert (seen.deadline, seen.escalation) == (None, 0)
+    assert armed(seen, START + 8 * MINUTE).deadline == START + 10 * MINUTE
+
+
 def test_a_raised_severity_brings_the_deadline_forward_and_a_lowered_one_does_not_put_it_off() -> None:
     """An hour shrinks to two minutes from now."""
     one = armed(incident(START, "Minor"), START)
