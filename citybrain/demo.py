@@ -25,7 +25,7 @@ from citybrain.viewer import Viewer
 from config import contract
 from config import site as sites
 from config.settings import Settings
-from models.values import Alert, from_json
+from models.values import Alert, Incident, from_json
 from streams import archive
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class _Run:
         """Show how it goes until the time is over or it is told to stop; then end it in order; the summary."""
         tasks = [asyncio.create_task(self.viewer.follow())]
         if headless:
-            say("  headless: this run acknowledges each alert over HTTP, as a dispatcher would")
+            say("  headless: this run acknowledges each alert and launches each plan over HTTP, as a dispatcher would")
             tasks.append(asyncio.create_task(self._play_dispatcher()))
         end = time.monotonic() + for_s if for_s is not None else float("inf")
         shown = 0.0
@@ -208,7 +208,7 @@ class _Run:
         return counted
 
     async def _play_dispatcher(self) -> None:
-        """Acknowledge each alert over HTTP a few seconds after it came."""
+        """Acknowledge each alert over HTTP a few seconds after it came, and launch what is proposed."""
         headers = {"authorization": f"Bearer {self.secrets.desk}"}
         done: set[str] = set()
         async with aiohttp.ClientSession(headers=headers) as session:
@@ -227,8 +227,20 @@ class _Run:
                             )
                             if answer.status in (200, 404, 409):
                                 done.add(alert.id)
+                    await self._launch(session)
                 except (RedisError, OSError, aiohttp.ClientError) as error:
                     log.info("the played dispatcher waits: %s", error)
+
+    async def _launch(self, session: aiohttp.ClientSession) -> None:
+        """Launch what the response plans propose, with the units that arrive first."""
+        held = await self.redis.hgetall(contract.incidents(self.city))
+        for incident in (from_json(value, Incident) for value in held.values()):
+            if incident.proposal is not None:
+                args = {"stage": incident.proposal.stage, "units": "nearest"}
+                url = f"{self.url}/v1/incidents/{incident.id}/launch"
+                async with session.post(url, json={"by": DISPATCHER, "args": args}) as answer:
+                    if answer.status not in (200, 404, 409):
+                        log.info("the plan of %s was not launched: %s", incident.id, await answer.text())
 
     async def _finish(self) -> Counted:
         """Stop the feed, wait until everything accepted is scored and archived, count."""
