@@ -31,7 +31,8 @@ def durations_of(counts: Int64 | Float64, worth: Float64, over: Float64, duratio
     """(places, streams, durations) the sums of ``counts`` times ``worth`` (places, streams, periods) over the last
     periods of each duration (ascending), divided by ``over`` (streams, durations)."""
     sums = np.empty((*counts.shape[:2], len(durations)))
-    _loops()[1](counts, worth, over, np.ascontiguousarray(durations), sums)
+    whole = np.ascontiguousarray(counts, np.float64), np.ascontiguousarray(worth)  # one layout, compiled once
+    _loops()[1](*whole, over, np.ascontiguousarray(durations), sums)
     return sums
 
 
@@ -49,7 +50,7 @@ def _walk(share: Float64, gaps: Float64, counts: Int64) -> None:
         counts[place] += 1
 
 
-def _add_up(counts: Int64 | Float64, worth: Float64, over: Float64, durations: Int64, sums: Float64) -> None:
+def _add_up(counts: Float64, worth: Float64, over: Float64, durations: Int64, sums: Float64) -> None:
     """Running sums back from the last period; compiled."""
     places, streams, periods = counts.shape
     for i in range(places):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from citybrain.commands.scan import Options, run
 from citybrain.commands.scan_dates import DateError
@@ -286,6 +289,45 @@ def test_files_and_options_that_do_not_fit(
         return
     with pytest.raises(ScanError if "--until 'soon'" not in says and "hour" not in says else DateError, match=says):
         run(tmp_path / "cases.csv", tmp_path / "places.csv", Options(**options))
+
+
+CELL = st.one_of(
+    st.sampled_from(
+        ["a", "b", "c", "d", "1", "3", "0", "-1", "2026-01-01", "2026-01-05", "1999", "nan", "1e308", "", '"']
+    ),
+    st.text(max_size=6),
+)
+HEADS = ["place", "date", "count", "lon", "lat", "x", "y", "population", "baseline", "category", "text", ""]
+
+
+def table_of(head: list[str], rows: list[list[str]]) -> str:
+    """A CSV, quoted as little as people do."""
+    return "\n".join(",".join(row) for row in [head, *rows])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_file_gives_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever the files hold, they are scanned or refused in words."""
+    shape = st.lists(st.lists(CELL, min_size=2, max_size=5), max_size=6)
+    head = st.lists(st.sampled_from(HEADS), min_size=1, max_size=5)
+    cases = data.draw(
+        st.one_of(st.just(CASES), st.builds(table_of, head, shape), rows_like("place,date,count", "abcd"))
+    )
+    places = data.draw(st.one_of(st.just(PLACES), st.builds(table_of, head, shape)))
+    (tmp_path / "cases.csv").write_text(cases, "utf-8", "surrogatepass")
+    (tmp_path / "places.csv").write_text(places, "utf-8", "surrogatepass")
+    model = data.draw(st.sampled_from(["poisson", "space-time"]))
+    kind = data.draw(st.sampled_from(["auto", "past", "margins", "population", "given"]))
+    with contextlib.suppress(ScanError, DateError):
+        assert run(tmp_path / "cases.csv", tmp_path / "places.csv", Options(model, baseline=kind, replicates=9)) == 0
+
+
+def rows_like(head: str, places: str) -> st.SearchStrategy[str]:
+    """Mostly sound rows, for what lies behind the reading."""
+    day = st.sampled_from([f"2026-01-{day:02d}" for day in range(1, 20)])
+    row = st.tuples(st.sampled_from(places), day, st.integers(0, 10**9).map(str))
+    return st.lists(row, min_size=1, max_size=20).map(lambda rows: table_of([head], [list(one) for one in rows]))
 
 
 def test_too_wide_a_span_of_dates_is_refused(tmp_path: Path) -> None:
