@@ -99,6 +99,7 @@ class CityEngine:
         self.late = 0
         self.keeper = keeper
         self._notes: list[tuple[int, int, Notes]] = []  # tick, shard and note of those that no tick has told yet
+        self._noted = np.full(shards, _NEVER, np.int64)  # the newest note of each shard: what comes again is the same
 
     def turn(self, turn: Turn) -> None:
         """Somebody turned the dial of the alert budget."""
@@ -118,7 +119,8 @@ class CityEngine:
                 f"a partial of shard {partial.shard} with {len(partial.count)} series; the city has {self.shards} "
                 f"shards and {self._width} series"
             )
-        if partial.notes is not None and (partial.tick, partial.shard) not in {(t, s) for t, s, _ in self._notes}:
+        if partial.notes is not None and partial.notes.at > self._noted[partial.shard]:
+            self._noted[partial.shard] = partial.notes.at
             self._notes.append((partial.tick, partial.shard, partial.notes))
         if partial.tick <= self._closed:
             self.late += 1
@@ -332,6 +334,7 @@ class CityEngine:
             "marks": np.array([self._closed, self._newest, self.late], np.int64),
             "conditions": np.frombuffer(msgspec.json.encode(self.conditions.snapshot()), np.uint8).copy(),
         }
+        arrays["noted"] = self._noted.copy()
         arrays["notes"] = np.frombuffer(msgspec.json.encode(self._notes), np.uint8).copy()
         if self.keeper is not None:
             arrays["keeper"] = np.frombuffer(self.keeper.snapshot(), np.uint8).copy()
@@ -357,9 +360,10 @@ class CityEngine:
         }
         self._closed, self._newest, self.late = (int(mark) for mark in arrays["marks"])
         self.conditions.restore(msgspec.json.decode(np.asarray(arrays["conditions"], np.uint8).tobytes()))
-        if "notes" not in arrays:
+        if "noted" not in arrays:
             raise ValueError("the saved city state knows nothing of data quality; it was saved by an earlier release")
         notes = np.asarray(arrays["notes"], np.uint8).tobytes()
+        self._noted = np.array(arrays["noted"], np.int64)
         self._notes = msgspec.json.decode(notes, type=list[tuple[int, int, Notes]])
         if self.keeper is not None and "keeper" in arrays:
             self.keeper.restore(np.asarray(arrays["keeper"], np.uint8).tobytes())

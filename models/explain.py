@@ -28,7 +28,7 @@ WITNESSES: dict[str, tuple[str, str]] = {
     "zone": ("its zone", "所在区域"),
     "other-kind": ("another kind of sensor nearby", "附近其他类型传感器"),
     "neighbours": ("its neighbours", "相邻监测点"),
-    "persistence": ("that it lasts", "持续时间"),
+    "persistence": ("its persistence", "持续时间"),
     "members": ("many datastreams together", "多路数据流共同表现"),
 }
 

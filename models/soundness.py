@@ -29,6 +29,7 @@ Asked = Callable[[NDArray[np.intp]], NDArray[np.float32]]
 """Of these rows of the group: which share of their neighbours shows nothing but zero, (rows,)."""
 
 RESTS_S = 6 * 3600.0  # a level may always rest for so long
+EMPTY_S = 3600.0  # and a place may always be empty for so long, where not more is known of it
 EXPECTING = 3.0  # zeros are worth a look where at least so many are expected
 MISSED = 60.0  # and are dead once so many expected people-minutes were not seen
 NEIGHBOURS_AT_ZERO = 0.5  # unless as many of the neighbours are at zero too: then the place is empty
@@ -50,8 +51,8 @@ class Checks:
 
 def checks(cadence_ms: int, counts: bool) -> Checks:
     """The checks a property gets without a word in its pack; ``counts`` are whole numbers that seldom rest."""
-    margin_s = max(24 * cadence_ms / 1000, 60.0) if counts else max(24 * cadence_ms / 1000, RESTS_S)
-    stuck = Stuck(margin_s=margin_s, timed=not counts)
+    margin_s = max(24 * cadence_ms / 1000, 60.0)
+    stuck = Stuck(margin_s=margin_s, timed=not counts, rest_s=EMPTY_S if counts else RESTS_S)
     return Checks(cadence_ms, stuck, Silent(), Copies(cadence_ms), zeros=counts)
 
 

@@ -487,7 +487,7 @@ class Stuck:
         if not math.isfinite(value):
             return NOTHING
         d = self.detector
-        longest_s, most = d.factor * self.noughts_s + d.margin_s, d.factor * self.others + d.least
+        longest_s, most = d.factor * self.noughts_s + d.margin_s + d.rest_s, d.factor * self.others + d.least
         if value == self.value:
             self.run.append(time_ms)
             if value == 0.0 or d.timed:

@@ -29,11 +29,11 @@ def _loop(
     rows: Int32,
     time_ms: Int64,
     now: Float64,
-    settings: tuple[float, float, float, float],
+    settings: tuple[float, float, float, float, float],
     out: Float32,
 ) -> None:
     """The readings one after the other; compiled."""
-    margin_s, least, factor, timed = settings
+    margin_s, least, factor, timed, rest_s = settings
     for k in range(len(rows)):
         row = rows[k]
         if not np.isfinite(now[k]):
@@ -41,7 +41,9 @@ def _loop(
             continue
         c = cells[row]
         nought = timed > 0.0 or value[row] == 0.0
-        limit = factor * np.float64(c[NOUGHTS]) + margin_s if nought else factor * np.float64(c[OTHERS]) + least
+        limit = (
+            factor * np.float64(c[NOUGHTS]) + margin_s + rest_s if nought else factor * np.float64(c[OTHERS]) + least
+        )
         if c[RUN] > 0.0 and now[k] == value[row]:
             c[RUN] = min(c[RUN] + 1.0, MOST_READINGS)
             c[LASTED] = max(np.float64(time_ms[k] - since[row]) / 1000.0, np.float64(c[LASTED]))
@@ -75,7 +77,8 @@ class Stuck:
     most. Nothing is expected of the next value.
 
     Parameters: ``margin_s`` seconds and ``least`` readings that a run may have at any time; ``factor`` times the
-    record; ``timed`` judges every value as noughts are, for levels that rest.
+    record; ``rest_s`` more seconds that noughts may always last; ``timed`` judges every value as noughts are, for
+    levels that rest.
 
     >>> detector = Stuck(margin_s=60)
     >>> time = np.arange(100, dtype=np.int64) * 5_000
@@ -92,10 +95,11 @@ class Stuck:
     least: int = 12
     factor: float = 2.0
     timed: bool = False
+    rest_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse parameters that make no sense."""
-        for parameter, least in (("margin_s", 1.0), ("least", 2), ("factor", 1.0)):
+        for parameter, least in (("margin_s", 1.0), ("least", 2), ("factor", 1.0), ("rest_s", 0.0)):
             if not getattr(self, parameter) >= least:
                 raise BadParameter(f"{parameter} is {getattr(self, parameter)}; use at least {least}")
 
@@ -106,7 +110,7 @@ class Stuck:
     def learn(self, state: State, rows: Int32, time_ms: Int64, value: Float64) -> Float32:
         """Take the readings (readings,) in their order; their scores. ``state`` is updated in place."""
         score = np.empty(len(rows), np.float32)
-        settings = (float(self.margin_s), float(self.least), float(self.factor), float(self.timed))
+        settings = (float(self.margin_s), float(self.least), float(self.factor), float(self.timed), float(self.rest_s))
         _compiled()(state["cells"], state["value"], state["since"], rows, time_ms, value, settings, score)
         return score
 
@@ -123,7 +127,8 @@ class Stuck:
         """The score of each datastream's run as it stands, (datastreams,); that of its last reading."""
         cells, noughts = state["cells"].astype(np.float64), (state["value"] == 0.0) | self.timed
         lasted, run = cells[:, LASTED], cells[:, RUN]
-        by_time = np.minimum(lasted / (self.factor * cells[:, NOUGHTS] + self.margin_s), run / self.least)
+        limit_s = self.factor * cells[:, NOUGHTS] + self.margin_s + self.rest_s
+        by_time = np.minimum(lasted / limit_s, run / self.least)
         by_count = np.minimum(lasted / self.margin_s, run / (self.factor * cells[:, OTHERS] + self.least))
         share = np.where(run > 1.0, np.where(noughts, by_time, by_count), 0.0)
         return np.minimum(AT_LIMIT * share * share, CAP).astype(np.float32)

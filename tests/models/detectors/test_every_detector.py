@@ -33,7 +33,7 @@ TRIED: dict[str, list[Cell]] = {
     ],
     "running-level": [{}, {"memory": 50, "ready": 4, "floor": 0.5}],
     "silent": [{}, {"margin": 1, "ready": 3}],
-    "stuck": [{"margin_s": 60, "least": 2}, {"margin_s": 60, "least": 2, "timed": True}],
+    "stuck": [{"margin_s": 60, "least": 2}, {"margin_s": 60, "least": 2, "timed": True, "rest_s": 30}],
 }
 TWINS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "seasonal-baseline": lambda detector: lambda: naive.SeasonalBaseline(detector),
