@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 
 import shapely
 
-from geo.cap import AreaError, centre, corners
+from geo.cap_text import AreaError, centre, corners
 from models.values import SEVERITIES, Area, Severity, Text, Warning
 from sensors.codecs import markup, moments
 from sensors.codecs.base import Codec, Decoded, Envelope, bounded
