@@ -48,8 +48,8 @@ class _Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     route: str
     name: Text
     via: Literal["apprise", "webhook", "journal"]
-    address: Kept | None = None
-    secret: Kept | None = None
+    address: Kept | str | None = None
+    secret: Kept | str | None = None
     severities: tuple[Severity, ...] = SEVERITIES
     incidents: bool = False
     quiet: _Quiet | None = None
@@ -91,14 +91,15 @@ def load(folder: Path) -> dict[str, Way]:
 
 
 def _way(one: _Route, where: str) -> Way:
-    for key, kept in (("address", one.address), ("secret", one.secret)):
+    address, secret = _kept(one.address, f"{where}: address"), _kept(one.secret, f"{where}: secret")
+    for key, kept in (("address", address), ("secret", secret)):
         if kept is not None and bool(kept.env) == bool(kept.file):
             raise DutyError(f"{where}: {key}: name either env (a variable) or file (in the secrets folder)")
         if kept is not None and (Path(kept.file).is_absolute() or ".." in Path(kept.file).parts):
             raise DutyError(f"{where}: {key}: file {kept.file} leaves the secrets folder; give a name inside it")
-    if one.via != "journal" and one.address is None:
+    if one.via != "journal" and address is None:
         raise DutyError(f"{where}: address is missing; a route via {one.via} needs {{env: …}} or {{file: …}}")
-    if one.via == "webhook" and one.secret is None:
+    if one.via == "webhook" and secret is None:
         raise DutyError(f"{where}: secret is missing; a webhook is signed, so it needs {{env: …}} or {{file: …}}")
     if not 1 <= one.attempts <= 100:
         raise DutyError(f"{where}: attempts: {one.attempts} is outside 1..100")
@@ -118,4 +119,11 @@ def _way(one: _Route, where: str) -> Way:
         quiet=quiet,
         attempts=one.attempts,
     )
-    return Way(route, one.name, one.address, one.secret)
+    return Way(route, one.name, address, secret)
+
+
+def _kept(given: Kept | str | None, where: str) -> Kept | None:
+    """Where it lies; raises ``DutyError``, without repeating it, where the thing itself stands in the file."""
+    if isinstance(given, str):
+        raise DutyError(f"{where}: stands in the file itself; put it elsewhere and write {{env: …}} or {{file: …}}")
+    return given
