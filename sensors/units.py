@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pint
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pint
 
 LONGEST = 40  # characters of a unit
 
@@ -228,10 +230,10 @@ def _conversion(given: str, wanted: str) -> Conversion:
     if alone or any((here in family) != (there in family) for family in FAMILIES):
         raise UnitError(_not_convertible(given, wanted))
     registry = _registry()
-    try:
-        start, end = (registry.Quantity(Decimal(number), here).to(there).magnitude for number in (0, 1))
-    except pint.PintError as error:
-        raise UnitError(_not_convertible(given, wanted)) from error
+    zero = registry.Quantity(Decimal(0), here)
+    if not zero.is_compatible_with(there):
+        raise UnitError(_not_convertible(given, wanted))
+    start, end = (registry.Quantity(Decimal(number), here).to(there).magnitude for number in (0, 1))
     return Conversion(float(end - start), float(start))
 
 
@@ -242,6 +244,8 @@ def _not_convertible(given: str, wanted: str) -> str:
 @lru_cache(maxsize=1)
 def _registry() -> pint.UnitRegistry[Decimal]:
     """Pint's units in decimal numbers, so that no factor carries a rounding error. Takes half a second to make."""
+    import pint  # for those who get other units than their own only
+
     registry: pint.UnitRegistry[Decimal] = pint.UnitRegistry(non_int_type=Decimal)
     if "ppb" not in registry:
         registry.define("ppb = 1e-9 count")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.units import ALONE, SPELLED, UnitError, conversion, convert, meaning
+from sensors.units import ALONE, ATOMS, PREFIXES, SPELLED, WHOLE, UnitError, conversion, convert, meaning
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,16 @@ def test_every_known_spelling_is_a_unit(unit: str) -> None:
     if unit not in ALONE:
         factor, _ = conversion(unit, f" {unit} ".strip() if unit else "1")
         assert factor == 1.0
+
+
+@pytest.mark.parametrize("unit", [*ATOMS, *WHOLE])
+def test_every_unit_of_ucum_takes_its_prefixes(unit: str) -> None:
+    """Each unit in the table, with each prefix where it takes them, in products and quotients, is known to pint."""
+    for name in [unit, *(prefix + unit for prefix in PREFIXES if unit in ATOMS)]:
+        for compound in (name, f"{name}2", f"kg.{name}", f"1/{name}", f"{name}/m3"):
+            assert conversion(f" {compound}", compound) == (1.0, 0.0)
+            with pytest.raises(UnitError):
+                conversion(compound, "mol.cd")
 
 
 @given(st.text(max_size=50), st.sampled_from(["m", "Cel", "1", "km/h"]))
