@@ -30,6 +30,7 @@ Asked = Callable[[NDArray[np.intp]], NDArray[np.float32]]
 
 RESTS_S = 6 * 3600.0  # a level may always rest for so long
 EMPTY_S = 3600.0  # and a place may always be empty for so long, where not more is known of it
+LEAST_CADENCES = 4  # of the declared cadence: whoever speaks more often than it must may pause for as long
 EXPECTING = 3.0  # zeros are worth a look where at least so many are expected
 MISSED = 60.0  # and are dead once so many expected people-minutes were not seen
 NEIGHBOURS_AT_ZERO = 0.5  # unless as many of the neighbours are at zero too: then the place is empty
@@ -106,7 +107,8 @@ class Soundness:
                 fault[stuck & nought] = ZEROS
                 fault[self._dead(fault, expected, empty)] = ZEROS
         if self.checks.silent:
-            fault[self.checks.silent.overdue(self._silent, now_ms) >= SILENT_AT] = SILENT
+            overdue = self.checks.silent.overdue(self._silent, now_ms) >= SILENT_AT
+            fault[overdue & (now_ms - self._silent["last"] >= LEAST_CADENCES * self.checks.cadence_ms)] = SILENT
         changed = np.flatnonzero(fault != self.fault)
         self.since[changed] = self._began(changed, fault[changed], now_ms)
         self.fault = fault
