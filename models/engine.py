@@ -24,6 +24,7 @@ from models.claims import Claims
 from models.detections import from_change
 from models.detectors import CHANNELS, SEASONS, Neighbourly, State
 from models.forecast.shard import Path, ShardForecasts, foretold
+from models.growth import follows, grown, sizes
 from models.layout import ShardLayout
 from models.notes import ClaimNote
 from models.partials import Partial
@@ -373,6 +374,7 @@ class Engine:
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The whole state as copies of plain arrays."""
         arrays: dict[str, NDArray[np.generic]] = {
+            "members": self.layout.members.copy(),
             "recent": self.recent.copy(),
             "value": self.value.copy(),
             "score": self.score.copy(),
@@ -392,7 +394,13 @@ class Engine:
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over what ``snapshot`` gave. Raises ``ValueError`` when it is of another layout."""
+        """Take over what ``snapshot`` gave, also where the register has grown since (models/growth.py).
+
+        Raises ``ValueError`` when it is of another layout.
+        """
+        if "members" in arrays and follows(arrays["members"], self.layout.members):
+            rows = sizes(len(arrays["members"]), self.layout.group)
+            arrays = grown(arrays, self.snapshot(), rows)
         if len(arrays["value"]) != len(self.layout) or arrays["sums"].shape[2] != self.layout.series:
             raise ValueError(
                 f"the saved state has {len(arrays['value'])} datastreams and {arrays['sums'].shape[2]} series, shard "

@@ -11,6 +11,7 @@ import numpy as np
 
 from config import contract
 from config.layouts import Layouts
+from config.register_watch import end_when_grown
 from config.site import Site
 from models.batch import batch, concat, decode, encode
 from streams import app as apps
@@ -87,6 +88,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
+    end_when_grown(site.settings.register, len(site.register))
     beside: list[Callable[[], Awaitable[None]]] = [
         picture.run,
         sums.outlooks.follow,

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import city as cities
 from config import register as registers
+from config.register_watch import end_when_grown
 from config.settings import Settings
 from wall.accounts import Book, session_key
 from wall.auth import LANGUAGE_COOKIE, Guard, Sessions
@@ -183,6 +184,7 @@ class _Server(uvicorn.Server):
 def run(settings: Settings) -> None:
     """Serve the wall on ``settings.host``:``settings.wall_port`` until SIGTERM or SIGINT."""
     wall = create(settings)
+    end_when_grown(settings.register, len(wall.hub.register))
     config = uvicorn.Config(
         wall, host=settings.host, port=settings.wall_port, log_level="warning", access_log=False,
         server_header=False, timeout_graceful_shutdown=2,

@@ -52,6 +52,7 @@ class Hub:
     def __init__(self, redis: Redis, city: str, register: Register, metrics: CollectorRegistry) -> None:
         self.city = city
         self.store = Store(redis, city, register)
+        self.register = register
         self.properties = sorted(register.frame["property"].unique().to_list())
         kind = {name: row for row, name in enumerate(self.properties)}
         self.board = Board(np.array([kind[p] for p in register.frame["property"]], np.uint8), len(self.properties))
