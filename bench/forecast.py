@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from config import city as cities
 from models.calendar import Calendar
-from models.forecast import conformal, quantiles
+from models.forecast import conformal, growing
 from models.forecast.profile import HOUR_MS, ProfileForecaster
 from models.forecast.steps import Steps
 from models.forecast.values import HORIZONS_MIN, NORMAL, even, plain
@@ -77,7 +77,7 @@ def learned(steps: Steps, calendar: Calendar, names: tuple[str, ...]) -> tuple[V
     start = int((FIRST - steps.ends(np.zeros(1, np.int64))[0]) // HOUR_MS)
     for cut in range(start, hours, RETAUGHT):
         known = steps.part(max(0, cut - TAUGHT_WITH), cut)
-        taught = quantiles.learn(known, len(known), calendar, names, rng)
+        taught = growing.learn(known, len(known), calendar, names, rng)
         at = np.arange(cut - 1, min(cut + RETAUGHT, hours) - 1, dtype=np.int64)
         m, below, above = taught.ahead(steps, at, calendar, names)
         middle[at], low[at], high[at] = m[..., HOUR_AHEAD], below[:, :, HOUR_AHEAD], above[:, :, HOUR_AHEAD]

@@ -15,8 +15,7 @@ import numpy as np
 
 from config.site import Site
 from models.forecast.corrected import Corrected, uncorrected
-from models.forecast.training import PROFILE
-from models.forecast.values import HORIZONS_MIN, Forecast
+from models.forecast.values import HORIZONS_MIN, PROFILE, Forecast
 from models.forecast.zones import Outlook
 from streams.trained import Versions
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Sequence
 
@@ -23,7 +22,8 @@ class Teacher:
     def __init__(self, site: Site, command: Sequence[str]) -> None:
         self._command = tuple(command)
         self._period_s = site.settings.train_every_h * 3600
-        self._versions = [Versions(site.settings.trained / name) for name in site.layouts.zone_detectors]
+        summed = sorted({one.property for one in site.layouts.series})
+        self._versions = [Versions(site.settings.trained / name) for name in summed]
 
     def due(self, now_s: float) -> bool:
         """Whether the last try of any property is long enough ago; ``now_s`` since 1970."""
@@ -41,9 +41,8 @@ class Teacher:
 
     async def train(self) -> int:
         """Train now; the exit code of the process."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # one core is the stream's
         child = await asyncio.create_subprocess_exec(
-            *self._command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         try:
             out, told = await child.communicate()

@@ -15,8 +15,8 @@ import numpy as np
 
 from models.forecast import quantiles
 from models.forecast.quantiles import Learned
-from models.forecast.training import PROFILE
 from models.forecast.trees import BadTrees
+from models.forecast.values import PROFILE
 from streams.snapshots import BROKEN
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from citybrain import prepare
 from config import site as sites
 from config.settings import Settings
 from config.site import Site
-from models.forecast.quantiles import TooLittle
-from models.forecast.training import PROFILE, replayed, tried
+from models.forecast.growing import TooLittle
+from models.forecast.training import replayed, tried
+from models.forecast.values import PROFILE
 from streams.rollup import Rollup, day_of
 from streams.trained import Versions
 
@@ -36,12 +37,12 @@ def train(settings: Settings, as_json: bool) -> int:
     os.nice(max(0, BEHIND - os.nice(0)))
     prepare.make_register(settings)
     site = sites.load(settings)
-    forecasters = site.layouts.zone_forecasters()
-    if not forecasters:
+    summed = sorted({one.property for one in site.layouts.series})
+    if not summed:
         raise TrainingError(f"{site.city.id} sums nothing over zones; declare zones: in a pack")
     result: dict[str, Any] = {}
     with _alone(settings):
-        for name in forecasters:
+        for name in summed:
             result[name] = _train(site, name)
             _say(name, result[name])
     if as_json:
@@ -55,8 +56,6 @@ def _train(site: Site, property: str) -> dict[str, Any]:
     now_ms = int(time.time() * 1000)
     roll = Rollup(site.settings.archive, site.settings.trained / "steps", site.layouts, property, forecaster.step_ms)
     zones = [site.layouts.series[row].place.id for row in roll.series]
-    if not zones:
-        return {"reason": f"no zone of {site.city.id} has {property}"}
     days = roll.days()[-DAYS.get(forecaster.step_ms, DAYS_OF_SHORT_STEPS) :]
     first, values = roll.read(days, day_of(now_ms))
     began = time.perf_counter()

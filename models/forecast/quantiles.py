@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from models.calendar import Calendar
 from models.forecast import trees
@@ -17,15 +16,6 @@ from models.forecast.trees import BadTrees, Trees
 from models.forecast.values import HORIZONS_MIN
 
 QUANTILES: Final = (0.05, 0.1, 0.5, 0.9, 0.95)
-MOST_ROWS: Final = 80_000  # more teach little and take long
-TREES: Final = 100
-RATE: Final = 0.1
-LEAVES, IN_A_LEAF = 31, 50
-LEAST_ROWS: Final = 1_000
-
-
-class TooLittle(ValueError):
-    """There is not enough to learn from; the message says how much there is."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -95,39 +85,6 @@ def table(
     middle = steps.ends(at) + (steps.lag(horizon) * steps.step_ms - steps.step_ms // 2)
     local = calendar.local(middle)
     return steps.features(at, horizon, calendar.day_kind(local), local, zone)
-
-
-def learn(steps: Steps, until: int, calendar: Calendar, zones: Sequence[str], rng: np.random.Generator) -> Learned:
-    """Teach trees with the steps before row ``until``: no outcome at or after it is looked at.
-
-    Raises ``TooLittle``. At most MOST_ROWS rows, drawn by ``rng``, are used.
-    """
-    number = np.arange(len(zones), dtype=np.float32)
-    rows, missed = [], []
-    for h in steps.horizons:
-        at = np.arange(0, until - steps.lag(h), dtype=np.int64)
-        y = steps.missed(at, h).ravel()
-        usable = np.flatnonzero(np.isfinite(y))
-        share = MOST_ROWS // len(steps.horizons)
-        if len(usable) > share:
-            usable = np.sort(rng.choice(usable, share, replace=False))
-        whole = np.unique(usable // len(zones))
-        here = table(steps, at[whole], h, calendar, number)
-        inside = np.searchsorted(whole, usable // len(zones)) * len(zones) + usable % len(zones)
-        rows.append(here[inside])
-        missed.append(y[usable])
-    x, y = np.concatenate(rows), np.concatenate(missed)
-    if len(y) < LEAST_ROWS:
-        raise TooLittle(f"{len(y)} forecasts with an outcome; at least {LEAST_ROWS} are needed to learn from")
-    return Learned(tuple(_grow(x, y, quantile) for quantile in QUANTILES), tuple(zones), steps.step_ms)
-
-
-def _grow(x: NDArray[np.float32], y: NDArray[np.float32], quantile: float) -> Trees:
-    model = HistGradientBoostingRegressor(
-        loss="quantile", quantile=quantile, max_iter=TREES, learning_rate=RATE, max_leaf_nodes=LEAVES,
-        min_samples_leaf=IN_A_LEAF, early_stopping=False, random_state=0,
-    )  # fmt: skip
-    return trees.grown(model.fit(x, y))
 
 
 def loss(

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import DAY_MS, Calendar
+from models.forecast.growing import TooLittle, learn
 from models.forecast.profile import ProfileForecaster
-from models.forecast.quantiles import Learned, TooLittle, learn, loss
+from models.forecast.quantiles import Learned, loss
 from models.forecast.steps import Steps
-from models.forecast.values import HORIZONS_MIN, NORMAL, even
+from models.forecast.values import HORIZONS_MIN, NORMAL, PROFILE, even
 
 LEAST_DAYS = 3  # before the day that is kept for the test
-PROFILE = "profile"  # no trees: what the profile alone says
 
 
 @dataclass(frozen=True, eq=False, slots=True)

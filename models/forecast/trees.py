@@ -8,11 +8,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from models.both import compiled
 
-_ARRAYS: Final = {
+ARRAYS: Final = {
     "feature": np.int16,
     "threshold": np.float64,
     "missing_left": np.bool_,
@@ -58,19 +57,19 @@ class Trees:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The trees as arrays for ``np.savez``."""
-        return {name: getattr(self, name) for name in _ARRAYS} | {
+        return {name: getattr(self, name) for name in ARRAYS} | {
             "start": np.array([self.start]), "features": np.array([self.features], np.int32)
         }  # fmt: skip
 
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Trees:
     """The trees in ``arrays``, checked so that no row can walk out of them; raises ``BadTrees``."""
-    missing = sorted({*_ARRAYS, "start", "features"} - set(arrays))
+    missing = sorted({*ARRAYS, "start", "features"} - set(arrays))
     if missing:
         raise BadTrees(f"trees lack the arrays {missing}; train again")
-    own: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(arrays[name], kind) for name, kind in _ARRAYS.items()}
+    own: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(arrays[name], kind) for name, kind in ARRAYS.items()}
     n, features = len(own["value"]), int(arrays["features"][0])
-    if any(own[name].shape != (n,) for name in _ARRAYS if name != "root"):
+    if any(own[name].shape != (n,) for name in ARRAYS if name != "root"):
         raise BadTrees(f"the nodes' arrays differ in length from {n}; train again")
     inner = np.flatnonzero(own["feature"] >= 0)
     below = np.concatenate([own["left"][inner], own["right"][inner]])
@@ -80,28 +79,6 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Trees:
     if (own["root"] < 0).any() or (own["root"] >= n).any():
         raise BadTrees("a tree begins beyond the last node; train again")
     return Trees(start=float(arrays["start"][0]), features=features, **own)
-
-
-def grown(model: HistGradientBoostingRegressor) -> Trees:
-    """The trees of a fitted scikit-learn model without categorical features."""
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS}
-    offset = 0
-    for (predictor,) in model._predictors:
-        nodes = predictor.nodes
-        leaf = nodes["is_leaf"].astype(bool)
-        if nodes["is_categorical"].any():
-            raise BadTrees("categorical splits are not kept; give the trees numbers alone")
-        parts["feature"].append(np.where(leaf, -1, nodes["feature_idx"]))
-        parts["threshold"].append(np.where(leaf, 0.0, nodes["num_threshold"]))
-        parts["missing_left"].append(nodes["missing_go_to_left"].astype(bool))
-        parts["left"].append(np.where(leaf, 0, nodes["left"].astype(np.int64) + offset))
-        parts["right"].append(np.where(leaf, 0, nodes["right"].astype(np.int64) + offset))
-        parts["value"].append(nodes["value"])
-        parts["root"].append(np.array([offset]))
-        offset += len(nodes)
-    start = float(np.asarray(model._baseline_prediction).ravel()[0])
-    joined: dict[str, NDArray[Any]] = {name: np.concatenate(parts[name]).astype(kind) for name, kind in _ARRAYS.items()}
-    return load({**joined, "start": np.array([start]), "features": np.array([model.n_features_in_])})
 
 
 def _walk(

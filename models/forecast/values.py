@@ -12,6 +12,8 @@ HORIZONS_MIN: Final = (15, 30, 60)  # minutes ahead
 LEVELS: Final = (0.8, 0.9)  # of the bands
 NORMAL: Final = (1.2815515655446004, 1.6448536269514722)  # half of such a band of a normal law, in its deviations
 
+PROFILE: Final = "profile"  # the version without trees
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
