@@ -61,6 +61,14 @@ class Table(Protocol):
         ...
 
 
+class InForce(msgspec.Struct, frozen=True):
+    """A plan as the room shows it: the version in force (empty: none), and why the file on disk is refused."""
+
+    plan: str
+    version: str
+    refused: str = ""
+
+
 class Watch(msgspec.Struct, frozen=True):
     """What is remembered between two looks at an incident; lost with a worker, it costs one ``calm_ms``."""
 

@@ -11,6 +11,7 @@ from config.plans import PlanError, Plans
 from config.site import Site
 from models.outcome import Outcome
 from models.plan_inputs import Value
+from models.plans import InForce
 from models.values import Incident
 from streams.agents.alerts import AlertsAgent
 from streams.situation import Situations
@@ -19,14 +20,6 @@ log = logging.getLogger(__name__)
 EVERY_S = 2.0
 AT_ONCE = 40  # incidents that are looked at in one turn; with more open, each has its turn later
 ITEM = "plan/"  # among the room's items: what is in force, and why a file is not
-
-
-class InForce(msgspec.Struct, frozen=True):
-    """A plan as the room shows it: the version in force (empty: none), and why the file on disk is refused."""
-
-    plan: str
-    version: str
-    refused: str = ""
 
 
 class Planner:

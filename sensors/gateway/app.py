@@ -25,7 +25,20 @@ from config.registrar import Registrar
 from config.services import Service
 from config.settings import Settings
 from sensors.digest import Digests
-from sensors.gateway import alerts, budget, doors, duty, incidents, openapi, positions, requests, units, viid, warnings
+from sensors.gateway import (
+    alerts,
+    budget,
+    doors,
+    duty,
+    incidents,
+    openapi,
+    plans,
+    positions,
+    requests,
+    units,
+    viid,
+    warnings,
+)
 from sensors.gateway import register as registry
 from sensors.gateway.access import Access
 from sensors.gateway.asking import Asking
@@ -108,6 +121,7 @@ def create(
     app.include_router(alerts.router(alerts.Desk(asking)))
     app.include_router(incidents.router(incidents.Office(asking)))
     app.include_router(budget.router(budget.Budget(asking)))
+    app.include_router(plans.router(plans.Shelf(asking)))
     app.include_router(units.router(units.Fleet(asking)))
     app.include_router(warnings.router(warnings.Bulletin(asking)))
     tolerance_ms = settings.future_tolerance_s * 1000

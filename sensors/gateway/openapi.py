@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from models.incidents import DOABLE
+from models.plans import InForce
 from models.silences import Silence
 from models.trust import Watch
 from models.units import DOES, Nearest
@@ -34,6 +35,7 @@ ROOM = {
     "/v1/incidents": ("incidents", "Incident"),
     "/v1/silences": ("silences", "Silence"),
     "/v1/budget": ("budgets", "Watch"),
+    "/v1/plans": ("plans", "InForce"),
     "/v1/units": ("units", "Unit"),
     "/v1/warnings": ("warnings", "Raised"),
 }
@@ -131,6 +133,7 @@ def _components() -> dict[str, Schema]:
             Watch,
             Dial,
             Unit,
+            InForce,
             Nearest,
             Position,
             Raised,

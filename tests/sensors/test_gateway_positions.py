@@ -299,6 +299,13 @@ def test_a_place_confirms_a_warning(worker: Worker, gateway: Served) -> None:
     assert gateway.http.get("/v1/warnings/gale-9").status_code == 404
 
 
+def test_the_plans_in_force_are_listed(worker: Worker, gateway: Served) -> None:
+    """Each with its version, and why a changed file is refused."""
+    told = {"plan": "flood", "version": "c59a69f2", "refused": "flood/plan.json, table stages, row 2 …"}
+    worker.redis.hset(contract.room("fleet"), "plan/flood", msgspec.json.encode(told))
+    assert gateway.http.get("/v1/plans").json() == {"plans": [told]}
+
+
 def test_the_description_has_these_doors(gateway: Served) -> None:
     """/openapi.json names the paths with their bodies, answers and orders."""
     paths = gateway.http.get("/openapi.json").json()["paths"]
