@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from models import alarm
-from models.values import Detection, Text, to_json
+from models.trust import Watch, Watched
+from models.values import Detection, Text, Why, to_json
 from wall import view
 
 
@@ -94,3 +95,25 @@ def test_minutes_count_by_severity_and_forget_after_an_hour() -> None:
     now = 100 * 60_000
     opened = {"a": (now, 1), "b": (now - 30_000, 1), "c": (now - 60_000, 4), "d": (now - 61 * 60_000, 2)}
     assert view.minutes(opened, now) == {"100": {"n": [1, 0, 0, 0]}, "99": {"n": [1, 0, 0, 1]}}
+
+
+def test_the_watch_list_is_the_strangest_claims_and_the_dial() -> None:
+    """Rows have what a claim lacks; the dial its line and what it has spent; nothing known is nothing shown."""
+    row = Watched(
+        id="c1", place="cam-1", place_name=Text("Camera", "摄像机"), headline=Text("crowd", "人"), lon=104.0, lat=30.6,
+        district="d", score=5.25, onset=1, ended=None, wants="corroboration", why=None,
+    )  # fmt: skip
+    many = Watch(at=9, per_hour=6.0, line=math.pi, spent=2, waiting=20, rows=(row,) * 20, faults={"stuck": 3})
+    rows, dial = view.watch(to_json(many))
+    assert rows["c1"]["wants"] == "corroboration"
+    assert dial == {"now": {"per_hour": 6.0, "line": 3.1, "spent": 2, "waiting": 20, "faults": {"stuck": 3}}}
+    assert view.watch(None) == ({}, {})
+
+
+def test_the_detail_says_why() -> None:
+    """The sentence comes in both languages; an alert of an earlier release has none."""
+    told = view.detail(to_json(alarm.opened(detection(why=Why(members=3, corroborated=("members",))), 1)))
+    assert told["why"]["en"] == (
+        "400 was expected; 1,235 came. It is told about 3 datastreams. Corroborated by many datastreams together."
+    )
+    assert view.detail(to_json(alarm.opened(detection(), 1)))["why"] == {"en": "", "zh": ""}
