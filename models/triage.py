@@ -66,9 +66,7 @@ class Triage:
             return
         chatters = self._sources.chatters(detection, now)
         if before is None:
-            after = self._hide(self._follow(after, now, out), now)
-            if not after.hidden_by.startswith("silence/"):
-                after = self._placed(after, now, out)
+            after = self._placed(self._hide(self._follow(after, now, out), now), now, out)
         if chatters:
             after = alarm.flagged_chattering(after, now)
         room.keep_alert(after, out)
@@ -98,8 +96,11 @@ class Triage:
     # --- grouping -----------------------------------------------------------------------------------------------
 
     def _placed(self, alert: Alert, now: int, out: Outcome) -> Alert:
-        """The alert in the incident that it is about, or in a new one."""
-        if alert.incident:
+        """The alert in the incident that it is about, or in a new one.
+
+        One that is hidden by a silence, or by a cause that is, has none until it is shown.
+        """
+        if alert.incident or self._is_kept_out(alert):
             return alert
         related, inside = self._related(alert, now)
         if related:
@@ -112,6 +113,12 @@ class Triage:
         else:
             alert = self._open(alert, now, out)
         return alert
+
+    def _is_kept_out(self, alert: Alert) -> bool:
+        if alert.state != "suppressed" or alert.hidden_by.startswith("silence/"):
+            return alert.state == "suppressed"
+        cause = self._room.alerts.get(alert.hidden_by.removeprefix("alert/"))
+        return cause is not None and not cause.incident
 
     def _related(self, alert: Alert, now: int) -> tuple[list[Incident], set[str]]:
         """The open incidents that the alert is about, and which of them lie inside its place."""
@@ -251,13 +258,9 @@ class Triage:
 
     def _shown(self, alert: Alert, now: int, out: Outcome) -> None:
         """An alert came back to people: something else may hide it, and it needs an incident."""
-        hidden = self._hide(alert, now)
-        if hidden is not alert:
-            self._room.keep_alert(hidden, out)
-        else:
-            placed = self._placed(alert, now, out)
-            self._room.keep_alert(placed, out)
-            self._present(placed, now)
+        placed = self._placed(self._hide(alert, now), now, out)
+        self._room.keep_alert(placed, out)
+        self._present(placed, now)
 
     # --- silences -----------------------------------------------------------------------------------------------
 
@@ -283,7 +286,7 @@ class Triage:
 
     def _silence_open(self, silence: Silence, now: int, out: Outcome) -> None:
         for alert in list(self._room.alerts.values()):
-            if alert.state in alarm.WAITING and silence.fits(alert.detection):
+            if silence.fits(alert.detection):
                 self._room.keep_alert(alarm.suppressed(alert, silence.key, now), out)
 
     # --- the clock ----------------------------------------------------------------------------------------------
@@ -362,7 +365,10 @@ class Triage:
             if key.startswith("silence/"):
                 silence = from_json(body, Silence)
                 self.silences[silence.id] = silence
-        alerts = sorted((a for a in self._room.alerts.values() if a.state != "normal"), key=lambda a: (a.opened, a.id))
+        every = sorted(self._room.alerts.values(), key=lambda alert: (alert.opened, alert.id))
+        for alert in every:
+            self._remember(alert)
+        alerts = [alert for alert in every if alert.state != "normal"]
         for alert in alerts:
             self._sources.note(alert)
             self._inhibitions.note(alert)
@@ -378,18 +384,26 @@ class Triage:
         self._in_force = {name for name, one in self.silences.items() if self._hidden.get(one.key)}
         self._quieten(now, out)
 
+    def _remember(self, alert: Alert) -> None:
+        """Where alerts of open incidents are, and how many each seat had: those that are closed count too."""
+        incident = self._room.incidents.get(alert.incident)
+        if incident is None:
+            return
+        if incident.closed is None:
+            self._groups.add(alert, incident.id)
+        seat = self._flood.route(incident.id, incident.owner, self._seats)
+        self._flood.present(seat, alert.opened, first=incident.alerts[:1] == (alert.id,))
+
     def _return(self, alert: Alert, now: int, out: Outcome) -> None:
         """Put one open alert back into its incident, or into one where it had none yet."""
         incident = self._room.incidents.get(alert.incident)
         if incident is not None and incident.merged_into:
             incident = self._room.incidents.get(incident.merged_into)
         if incident is None or incident.closed is not None:
-            if not alert.hidden_by.startswith("silence/"):
-                self._room.keep_alert(self._placed(replace(alert, incident=""), now, out), out)
+            self._room.keep_alert(self._placed(alarm.joined(alert, ""), now, out), out)
             return
         if alert.incident != incident.id:
             self._room.keep_alert(alarm.joined(alert, incident.id), out)
         self._count(alert, incident.id)
         if alert.id not in incident.alerts and incident.count <= len(incident.alerts):
             self._room.keep_incident(incidents.joined(incident, alert, now), out)
-        self._present(alert, alert.opened)
