@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from citybrain.commands.scan_input import Cases, Float64, Int64, Places, ScanError, few
-from models.scan.dispersion import dispersion
 from models.scan.expected import Expected, by_margins, by_past, by_weight, given
 from models.scan.prospective import Expectation
 from models.scan.trend import trend
@@ -100,8 +99,7 @@ def baseline(
         _nobody(counts, weight[:, None, None] > 0.0, places, cases, "population")
 
         def shared(past: Int64, window: Int64, _: int) -> Expected:
-            known = past if past.shape[2] >= LEAST else window
-            return by_weight(window, weight, dispersion(known) if k is None else k)
+            return by_weight(past, window, weight, k)
 
         return Baseline(kind, shared, 0, "in proportion to the population", every)
     if kind == "trend":
@@ -125,8 +123,7 @@ def _given(places: Places, cases: Cases, counts: Counts, k: Float64 | None, per:
 
     def told(past: Int64, window: Int64, latest: int) -> Expected:
         last = latest - counts.first + 1
-        spread = k if k is not None else dispersion(past)
-        return given(table[:, :, last - window.shape[2] : last], spread)
+        return given(table[:, :, last - window.shape[2] : last], k, past)
 
     return Baseline("given", told, 0, why, *_gaps(table, places, cases, counts, "baseline"))
 
@@ -154,7 +151,7 @@ def _trend(places: Places, cases: Cases, counts: Counts, k: Float64 | None) -> B
             mean = [trend(past[:, m], exposed, ahead) for m in range(past.shape[1])]
         except ValueError as error:
             raise ScanError(f"--baseline trend: {error}") from error
-        return given(np.stack(mean, axis=1), k if k is not None else dispersion(past))
+        return given(np.stack(mean, axis=1), k, past)
 
     why = "Poisson regression on the population before"
     return Baseline("trend", fitted, LEAST, why, *_gaps(people[:, None], places, cases, counts, "population"))

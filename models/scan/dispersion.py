@@ -47,3 +47,22 @@ def _one(counts: Float64) -> float:
         if abs(k - before) <= CLOSE * k:
             break
     return k if k > SURE / np.sqrt(tells) else 0.0
+
+
+def alike(counts: NDArray[np.generic], k: Float64) -> float:
+    """How far the overdispersion of the streams is one and the same, 0..1: their wobbles' mean correlation.
+
+    ``counts`` (places, streams, periods), ``k`` (streams,). Of two streams that share theirs, the product of deviations
+    has the mean sqrt(k k') mu mu'. 0 where fewer than two streams are overdispersed.
+    """
+    spread = np.flatnonzero(k > 0.0)
+    if len(spread) < 2:
+        return 0.0
+    cells = np.moveaxis(np.asarray(counts, np.float64), 1, 0)[spread]
+    mean = margins(cells)
+    phi = np.sqrt(np.maximum(mean * (1.0 + k[spread, None, None] * mean), 1e-300))
+    left = np.clip((cells - mean) / phi, -(FAR**0.5), FAR**0.5)
+    wobble = np.sqrt(k[spread, None, None]) * mean / phi
+    together = (left.sum(axis=0) ** 2 - (left**2).sum(axis=0)).sum()
+    most = (wobble.sum(axis=0) ** 2 - (wobble**2).sum(axis=0)).sum()
+    return float(np.clip(together / max(most, 1e-300), 0.0, 1.0))

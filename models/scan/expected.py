@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scan.circles import Float64
-from models.scan.dispersion import dispersion, margins
+from models.scan.dispersion import LEAST, alike, dispersion, margins
 from models.scan.search import Table
 from models.scan.shares import learned
 from models.scan.tally import durations_of, shared_out
@@ -22,8 +22,10 @@ Durations = NDArray[np.int64]
 class Expected:
     """The null hypothesis of a scan of ``periods`` periods, the latest last.
 
-    ``mean`` (places, streams, periods): expected cases. ``k`` (streams,): a cell's variance is mean (1 + k mean).
-    ``known`` (places, streams): from how many cases a place's mean was learned, infinite where it is given.
+    ``mean`` (places, streams, periods): expected cases. ``k`` (streams,): a cell's variance is mean (1 + k mean);
+    ``alike`` 0..1: how far streams have that in common, so that a busy place is busy in all of them.
+    ``known`` (places, streams): from how many cases a place's mean was learned, infinite where it is given, and
+    ``mean_k`` (streams,) what their overdispersion adds to its relative variance 1 / known.
     ``conditioned``: the totals of each stream and period are those that were seen, whatever they are, so that only the
     place can be strange. ``relative``: zones are judged against the rest (Kulldorff 1997), not against their own mean.
     """
@@ -33,6 +35,8 @@ class Expected:
     known: Float64
     conditioned: bool
     relative: bool = False
+    alike: float = 0.0
+    mean_k: Float64 | None = None
 
     @cached_property
     def worth(self) -> Float64:
@@ -46,7 +50,8 @@ class Expected:
     def uncertain(self, durations: Durations) -> Float64:
         """(streams, durations) by how much the variance grows because the means are learned: 1 + expected / known."""
         sums = np.cumsum(self.mean.sum(axis=0)[:, ::-1], axis=-1)[:, durations - 1]
-        return np.asarray(1.0 + sums / self.known.sum(axis=0)[:, None])
+        known = self.known if self.mean_k is None else self.known / (1.0 + self.known * self.mean_k)
+        return np.asarray(1.0 + sums / known.sum(axis=0)[:, None])
 
     def sums(self, counts: Counts | Float64, durations: Durations) -> Float64:
         """(places, streams, durations) weighted sums of counts (places, streams, periods) up to the latest period."""
@@ -65,12 +70,27 @@ class Expected:
         mean = self.mean
         if np.isfinite(self.known).all():  # the means themselves may be wrong
             mean = mean * (rng.standard_gamma(self.known) / self.known)[:, :, None]
-        for stream in np.flatnonzero(self.k > 0.0):
-            k = self.k[stream]
-            wobble = rng.standard_gamma(1.0 / k, (len(mean), mean.shape[2])) * k
-            mean = mean.copy() if mean is self.mean else mean
-            mean[:, stream] *= wobble
+        if self.mean_k is not None and (self.mean_k > 0.0).any():
+            mean = mean * self._wobbles(rng, self.mean_k, 1)
+        if (self.k > 0.0).any():
+            mean = mean * self._wobbles(rng, self.k, mean.shape[2])
         return self._shared(mean, rng) if self.conditioned else rng.poisson(mean)
+
+    def _wobbles(self, rng: np.random.Generator, k: Float64, periods: int) -> Float64:
+        """(places, streams, periods) gamma factors of mean 1 and variance k (streams,), in common as far as alike."""
+        places = len(self.mean)
+        wobbles = np.ones((places, len(k), periods))
+        common = rng.standard_normal((places, periods)) if self.alike > 0.0 else 0.0
+        for stream in np.flatnonzero(k > 0.0).tolist():
+            spread = k[stream]
+            if self.alike <= 0.0:
+                wobbles[:, stream] = rng.standard_gamma(1.0 / spread, (places, periods)) * spread
+                continue
+            own = rng.standard_normal((places, periods))
+            z = np.sqrt(self.alike) * common + np.sqrt(1.0 - self.alike) * own
+            root = np.maximum(1.0 - spread / 9.0 + z * np.sqrt(spread) / 3.0, 0.0)  # Wilson and Hilferty 1931
+            wobbles[:, stream] = root**3
+        return wobbles
 
     def _shared(self, mean: Float64, rng: np.random.Generator) -> Counts:
         """The totals of each stream and period shared out in proportion to ``mean``."""
@@ -87,16 +107,27 @@ def at_large(counts: Counts, weight: Float64) -> Expected:
     return Expected(mean, np.zeros(streams), np.full(counts.shape[:2], np.inf), conditioned=True, relative=True)
 
 
-def given(baseline: Float64, k: Float64 | None = None) -> Expected:
-    """Means (places, streams, periods) as given, of independent Poisson counts unless ``k`` (streams,) says more."""
+def given(baseline: Float64, k: Float64 | None = None, past: Counts | None = None) -> Expected:
+    """Means (places, streams, periods) as given, of independent Poisson counts.
+
+    Unless ``k`` (streams,) says more, or the ``past`` (places, streams, periods) does, if there is one.
+    """
     places, streams, _ = baseline.shape
-    return Expected(baseline, np.zeros(streams) if k is None else k, np.full((places, streams), np.inf), False)
+    before = np.zeros((places, streams, 0)) if past is None else past
+    k = dispersion(before) if k is None else k
+    known = np.full((places, streams), np.inf)
+    return Expected(baseline, k, known, conditioned=False, alike=alike(before, k))
 
 
-def by_weight(window: Counts, weight: Float64, k: Float64) -> Expected:
-    """The totals of each stream and period in proportion to ``weight`` (places,), such as the population."""
+def by_weight(past: Counts, window: Counts, weight: Float64, k: Float64 | None = None) -> Expected:
+    """The totals of each stream and period in proportion to ``weight`` (places,), such as the population.
+
+    Overdispersion is that of the past, or where this is short of the window itself.
+    """
     mean = (weight / weight.sum())[:, None, None] * window.sum(axis=0).astype(np.float64)
-    return Expected(mean, k, np.full(window.shape[:2], np.inf), conditioned=True)
+    before = past if past.shape[2] >= LEAST else window
+    k = dispersion(before) if k is None else k
+    return Expected(mean, k, np.full(window.shape[:2], np.inf), conditioned=True, alike=alike(before, k))
 
 
 def by_past(past: Counts, window: Counts, k: Float64 | None = None) -> Expected:
@@ -106,10 +137,14 @@ def by_past(past: Counts, window: Counts, k: Float64 | None = None) -> Expected:
     """
     known = learned(past.sum(axis=2).astype(np.float64))
     mean = (known / known.sum(axis=0))[:, :, None] * window.sum(axis=0).astype(np.float64)
-    return Expected(mean, dispersion(past) if k is None else k, known, conditioned=True)
+    k = dispersion(past) if k is None else k
+    totals = past.sum(axis=0).astype(np.float64)
+    periods = np.maximum(totals.sum(axis=1) ** 2 / np.maximum((totals**2).sum(axis=1), 1.0), 1.0)
+    return Expected(mean, k, known, conditioned=True, alike=alike(past, k), mean_k=k / periods)
 
 
 def by_margins(window: Counts, k: Float64 | None = None) -> Expected:
     """Without a past: place and period are independent (the space-time permutation model, Kulldorff et al. 2005)."""
     mean = np.moveaxis(margins(np.moveaxis(np.asarray(window, np.float64), 1, 0)), 0, 1)
-    return Expected(mean, dispersion(window) if k is None else k, np.full(window.shape[:2], np.inf), conditioned=True)
+    k = dispersion(window) if k is None else k
+    return Expected(mean, k, np.full(window.shape[:2], np.inf), conditioned=True, alike=alike(window, k))

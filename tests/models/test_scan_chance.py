@@ -10,7 +10,7 @@ from scipy import stats
 
 from models.scan.chance import gumbel, rank, replicates
 from models.scan.circles import circles
-from models.scan.dispersion import dispersion
+from models.scan.dispersion import alike, dispersion
 from models.scan.expected import Expected, at_large, by_margins, by_past, by_weight, given
 from models.scan.shares import learned
 from models.scan.tally import durations_of, shared_out
@@ -130,7 +130,7 @@ def test_other_baselines_keep_the_totals_too() -> None:
     """By the population, by margins and purely spatial."""
     window = np.random.default_rng(1).poisson(4.0, (20, 2, 6))
     weight = np.arange(1.0, 21.0)
-    for expected in (by_weight(window, weight, np.zeros(2)), by_margins(window)):
+    for expected in (by_weight(window[:, :, :0], window, weight), by_margins(window)):
         assert np.allclose(expected.mean.sum(axis=0), window.sum(axis=0))
     whole = window.sum(axis=2, keepdims=True)
     assert np.allclose(at_large(whole, weight).mean.sum(axis=0), whole.sum(axis=0))
@@ -190,3 +190,15 @@ def test_other_streams_tell_where_they_are_alike() -> None:
     assert np.corrcoef(shape / shape.sum(), rate)[0, 1] > 0.95
     shape = learned(apart)[:, 1]
     assert np.corrcoef(shape / shape.sum(), apart[:, 1])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("common", [0.0, 0.5, 1.0])
+def test_streams_that_wobble_together_are_known_and_drawn_so(common: float) -> None:
+    """The share that streams have in common is found to a tenth, and replicates have it again."""
+    rng = np.random.default_rng(8)
+    told = Expected(np.full((300, 3, 30), 6.0), np.full(3, 0.4), np.full((300, 3), np.inf), False, alike=common)
+    counts = told.draw(rng)
+    k = dispersion(counts)
+    assert k == pytest.approx([0.4] * 3, rel=0.15)
+    assert alike(counts, k) == pytest.approx(common, abs=0.1)
+    assert alike(counts, np.array([0.4, 0.0, 0.0])) == 0.0
