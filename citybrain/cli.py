@@ -235,6 +235,7 @@ def bench(
 @forecast.command("train")
 def forecast_train(city: CityName = None, as_json: Json = False) -> int:
     """Teach the forecasts' trees anew from the archive, try them on the last day, and use them if they are the best."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the library is loaded: one core is the stream's
     from citybrain.commands.forecast import train
 
     return train(settings(city=city), as_json)

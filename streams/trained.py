@@ -107,7 +107,7 @@ class Versions:
         needed = {name, previous}
         kept = [one for one in book.versions if one.name in needed]
         others = [one for one in book.versions if one.name not in needed]
-        kept = sorted(kept + others[len(others) - max(KEEP - len(kept), 0) :], key=lambda one: one.made)
+        kept = sorted(kept + others[max(len(others) - KEEP + len(kept), 0) :], key=lambda one: one.made)
         self._write(Book(name, previous, now_ms, tuple(kept)))
         for path in self.folder.glob("*.npz"):
             if path.stem not in {one.name for one in kept}:

@@ -42,8 +42,8 @@ def replayed(first: int, values: NDArray[np.float64], forecaster: ProfileForecas
     kind = calendar.day_kind(local)
     ahead = np.array(HORIZONS_MIN, np.int64) * 60_000 - forecaster.shift_ms
     then = calendar.local((ends[:, None] + ahead).ravel())
-    then_kind = calendar.day_kind(then).reshape(count, -1)
-    then = then.reshape(count, -1)
+    then_kind = calendar.day_kind(then).reshape(count, len(HORIZONS_MIN))
+    then = then.reshape(count, len(HORIZONS_MIN))
     told = np.full((count, len(HORIZONS_MIN), n), np.nan, np.float32)
     deviation = np.full((count, n), np.nan, np.float32)
     shortest = next(h for h, minutes in enumerate(HORIZONS_MIN) if minutes * 60_000 >= step_ms)
