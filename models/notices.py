@@ -38,6 +38,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 8
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """A notification that no attempt could bring out, as the store's list of failures keeps it."""
+
+    notification: Notification
+    attempts: int
+    error: str
+    at: int
+
+
 def takes(route: Route, notification: Notification) -> bool:
     """Whether the route wants a notification of this severity; what is urgent it always takes."""
     return notification.urgent or notification.severity in route.severities

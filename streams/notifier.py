@@ -39,7 +39,7 @@ from config.notifications import Way
 from config.settings import Settings
 from models.calendar import Calendar
 from models.escalation import notification_id
-from models.notices import held_until, pause_s, takes
+from models.notices import Failed, held_until, pause_s, takes
 from models.values import DeadLetter, Notification, from_json, to_json
 from streams.escalator import Escalator
 from streams.lease import Lease
@@ -53,15 +53,6 @@ STORE_S = 2.0  # how long the store may take to answer; without it messages go o
 LEAVE_S = 8.0
 SETTLED = Counter("citybrain_notifications_total", "Notifications by route and outcome", ["route", "outcome"])
 WAITING = Gauge("citybrain_notifications_waiting", "Notifications read and not yet settled")
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """A notification that no attempt could bring out, as the store's list ``failed`` keeps it."""
-
-    notification: Notification
-    attempts: int
-    error: str
-    at: int
 
 
 @dataclass(slots=True)
@@ -262,7 +253,7 @@ class Notifier:
         """A dead letter first, for the store may be lost; then the list that people work off."""
         notification = item.notification
         await self._bury(f"notifier/{notification.route}", error, to_json(notification))
-        failure = Failure(notification, item.failures, error, int(time.time() * 1000))
+        failure = Failed(notification, item.failures, error, int(time.time() * 1000))
         try:
             await self._store.hset(contract.failed(self.city), notification.id, to_json(failure))
         except (RedisError, OSError) as lost:

@@ -20,9 +20,8 @@ from citybrain import running
 from config import contract, duty_files, notifications
 from config.notifications import Way
 from config.settings import Settings
-from models.notices import trial
+from models.notices import Failed, trial
 from models.values import Notification, from_json, to_json
-from streams.notifier import Failure
 from streams.senders import NotSent, Senders
 
 SEND_S = 10.0
@@ -148,16 +147,16 @@ def _store(settings: Settings) -> Redis:
     return Redis.from_url(url, socket_timeout=SEND_S)
 
 
-def _failed(settings: Settings) -> dict[str, Failure]:
+def _failed(settings: Settings) -> dict[str, Failed]:
     try:
         with _store(settings) as store:
             found = cast("dict[bytes, bytes]", store.hgetall(contract.failed(settings.city)))
     except (RedisError, OSError) as error:
         raise NotifyError(f"the store cannot be read: {error}; check CITYBRAIN_REDIS") from error
-    return {key.decode(): from_json(value, Failure) for key, value in found.items()}
+    return {key.decode(): from_json(value, Failed) for key, value in found.items()}
 
 
-def _chosen(settings: Settings, key: str) -> dict[str, Failure]:
+def _chosen(settings: Settings, key: str) -> dict[str, Failed]:
     found = _failed(settings)
     chosen = found if key == "all" else {name: one for name, one in found.items() if name == key}
     if not chosen:
@@ -166,6 +165,6 @@ def _chosen(settings: Settings, key: str) -> dict[str, Failure]:
     return chosen
 
 
-def _forget(settings: Settings, chosen: dict[str, Failure]) -> None:
+def _forget(settings: Settings, chosen: dict[str, Failed]) -> None:
     with _store(settings) as store:
         store.hdel(contract.failed(settings.city), *chosen)

@@ -18,9 +18,9 @@ from config.settings import Settings
 from models import roster as rosters
 from models.alarm_quality import Quality, measure
 from models.calendar import Calendar
-from models.notices import trial
-from models.roster import ROTA, Roster, Rota
-from models.values import Order, from_json, to_json
+from models.notices import Quiet, trial
+from models.roster import ROTA, Duty, Handover, Roster, Rota
+from models.values import Order, Severity, Text, from_json, to_json
 from sensors.gateway import asking as asks
 from sensors.gateway.asking import JSON, Asking, By, Comment, Moment, milliseconds, unavailable
 from sensors.gateway.outlet import Backpressure
@@ -51,6 +51,35 @@ class Trial(msgspec.Struct, forbid_unknown_fields=True):
     by: By
 
 
+class Tried(msgspec.Struct):
+    """What became of a test message: sent, unconnected, failed, or waiting (for its route, longer than the button)."""
+
+    id: str
+    outcome: str
+
+
+class Standing(msgspec.Struct, rename={"start": "from", "end": "to"}):
+    """The shift of now (ms), who sits where, and the last handovers, the newest first."""
+
+    shift: str
+    name: Text
+    start: int
+    end: int
+    duty: tuple[Duty, ...]
+    handovers: tuple[Handover, ...]
+
+
+class Told(msgspec.Struct):
+    """A route as declared."""
+
+    route: str
+    name: Text
+    via: str
+    severities: tuple[Severity, ...]
+    incidents: bool
+    quiet: Quiet | None
+
+
 @dataclass(eq=False)
 class Desk:
     """Reads the city's roster and routes once, at the first question."""
@@ -58,22 +87,22 @@ class Desk:
     settings: Settings
     asking: Asking
 
-    async def standing(self) -> dict[str, Any]:
+    async def standing(self) -> Standing:
         """The shift of now, who sits where, and the last handovers."""
         declared, calendar, now = self._roster, self._calendar, self.asking.now()
         kept = await self.asking.seen(self.asking.store().item(ROTA))
         rota = from_json(kept, Rota) if kept else Rota()
         watch = rosters.watch_at(declared, calendar, now)
-        return {
-            "shift": watch.shift.shift,
-            "name": watch.shift.name,
-            "from": watch.start,
-            "to": watch.end,
-            "duty": rosters.on_duty(declared, calendar, rota, now),
-            "handovers": tuple(reversed(rota.handovers)),
-        }
+        return Standing(
+            shift=watch.shift.shift,
+            name=watch.shift.name,
+            start=watch.start,
+            end=watch.end,
+            duty=rosters.on_duty(declared, calendar, rota, now),
+            handovers=tuple(reversed(rota.handovers)),
+        )
 
-    async def change(self, do: str, change: Change, key: str, gateway: Gateway) -> dict[str, Any]:
+    async def change(self, do: str, change: Change, key: str, gateway: Gateway) -> Standing:
         """Give the order and answer with how the roster is now."""
         given = {name: value for name in ("seat", "user", "to") if (value := getattr(change, name))}
         args: dict[str, Any] = given | ({"until": milliseconds(change.until)} if change.until is not None else {})
@@ -107,7 +136,7 @@ class Desk:
         alerts = await asyncio.to_thread(past_alerts, self.settings.archive, start, end, live)
         return measure(alerts, start, end, operators or self._operators(start, end), self.asking.now())
 
-    async def trial(self, asked: Trial) -> dict[str, str]:
+    async def trial(self, asked: Trial) -> Tried:
         """Put a test message on its way and tell what became of it."""
         if asked.route not in self._ways:
             known = ", ".join(sorted(self._ways))
@@ -118,18 +147,16 @@ class Desk:
             )  # fmt: skip
         notification = trial(asked.route, asked.by, self.asking.now())
         await self._publish(notification.id, to_json(notification))
-        return {
-            "id": notification.id,
-            "outcome": await self.asking.seen(self.asking.store().outcome(notification.id, TRIAL_S)),
-        }
+        outcome = await self.asking.seen(self.asking.store().outcome(notification.id, TRIAL_S))
+        return Tried(notification.id, outcome)
 
-    def routes(self) -> list[dict[str, Any]]:
+    def routes(self) -> list[Told]:
         """The routes as declared."""
         return [
-            {"route": way.route.route, "name": way.name, "via": way.route.via, "severities": way.route.severities,
-             "incidents": way.route.incidents, "quiet": way.route.quiet}
+            Told(one.route, way.name, one.via, one.severities, one.incidents, one.quiet)
             for way in self._ways.values()
-        ]  # fmt: skip
+            for one in (way.route,)
+        ]
 
     async def failed(self) -> list[msgspec.Raw]:
         """What was given up, as the notifier wrote it."""

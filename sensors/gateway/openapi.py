@@ -8,7 +8,9 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from models.alarm_quality import Quality
 from models.incidents import DOABLE
+from models.notices import Failed
 from models.plans import InForce
 from models.silences import Silence
 from models.trust import Watch
@@ -20,14 +22,16 @@ from sensors.codecs.readings import Reading
 from sensors.gateway.alerts import Ask
 from sensors.gateway.asking import KEY_LENGTH
 from sensors.gateway.budget import Dial
+from sensors.gateway.duty import Change, Standing, Told, Trial, Tried
 from sensors.gateway.incidents import NewSilence, Ordered
 from sensors.gateway.positions import PATH as POSITIONS
-from sensors.gateway.readings import ERRORS, PATH
+from sensors.gateway.readings import ERRORS, FORMATS, PATH
 from sensors.gateway.warnings import Confirmed
 from sensors.problems import TYPE
 
 Schema = dict[str, Any]
 PUBLIC = ("/healthz", "/readyz", "/metrics", "/asyncapi.json")
+OWN = ("application/json", "application/x-ndjson")
 COLUMNS = ("datastream", "time", "value", "unit", "lon", "lat")
 
 ROOM = {
@@ -50,6 +54,15 @@ CHOICES = {
     ("/v1/alerts", "action"): get_args(Action),
     ("/v1/incidents", "do"): DOABLE,
     ("/v1/units", "do"): DOES,
+}
+# What duty's routes take and answer: the body's schema (or none), and that of the answer with the member that lists it
+DUTY: dict[tuple[str, str], tuple[str, str, str]] = {
+    ("/v1/roster", "get"): ("", "Standing", ""),
+    ("/v1/roster/{do}", "post"): ("Change", "Standing", ""),
+    ("/v1/quality", "get"): ("", "Quality", ""),
+    ("/v1/notifications/routes", "get"): ("", "Told", "routes"),
+    ("/v1/notifications/failed", "get"): ("", "Failed", "failed"),
+    ("/v1/notifications/test", "post"): ("Trial", "Tried", ""),
 }
 IDEMPOTENCY: Schema = {
     "name": "Idempotency-Key",
@@ -114,8 +127,10 @@ def describe(app: FastAPI) -> Schema:
         schema["paths"][PATH] = {"post": _post_readings()}
         schema["paths"][POSITIONS]["post"] |= _post_positions()
         for path, item in schema["paths"].items():
-            for operation in item.values():
+            for method, operation in item.items():
                 _complete(path, operation)
+                if (path, method) in DUTY:
+                    _complete_duty(operation, *DUTY[path, method])
         app.openapi_schema = schema
     return app.openapi_schema
 
@@ -138,6 +153,13 @@ def _components() -> dict[str, Schema]:
             Position,
             Raised,
             Confirmed,
+            Standing,
+            Change,
+            Quality,
+            Told,
+            Failed,
+            Trial,
+            Tried,
             Fault,
         ],
         ref_template="#/components/schemas/{name}",
@@ -173,6 +195,7 @@ def _post_readings() -> Schema:
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/Readings"}},
                 "application/x-ndjson": {"schema": {"type": "string", "description": "one Reading a line"}},
+                **{media: {"schema": {"type": "string", "format": "binary"}} for media in FORMATS if media not in OWN},
             },
         },
         "responses": {"202": _answer("what was taken", "application/json", "Receipt")}
@@ -237,6 +260,22 @@ def _complete_room(path: str, operation: Schema, plural: str, one: str) -> None:
         choices = CHOICES.get((f"/v1/{plural}", parameter["name"]))
         if choices:
             parameter["schema"] = {"type": "string", "enum": list(choices)}
+
+
+def _complete_duty(operation: Schema, body: str, answer: str, listed: str) -> None:
+    """Routes about who is on duty and how they are told."""
+    operation["responses"] = {"200": _answer(f"the {answer.lower()}", "application/json", answer)}
+    operation["responses"] |= _problems("401", "403", "422", "503")
+    if listed:
+        rows = {"type": "array", "items": {"$ref": f"#/components/schemas/{answer}"}}
+        content: Schema = {"schema": {"type": "object", "properties": {listed: rows}}}
+        operation["responses"]["200"]["content"] = {"application/json": content}
+    if body:
+        operation["responses"] |= _problems("404", "408", "409", "413", "504")
+        content = {"schema": {"$ref": f"#/components/schemas/{body}"}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if body == "Change":
+        operation.setdefault("parameters", []).append(IDEMPOTENCY)
 
 
 def _problems(*statuses: str) -> Schema:

@@ -19,8 +19,8 @@ from citybrain.commands.notify import NotifyError
 from citybrain.local.kafka import running_broker
 from config import contract
 from config.settings import Settings
+from models.notices import Failed
 from models.values import Notification, from_json, to_json
-from streams.notifier import Failure
 from tests.streams.sinks import webhook
 
 
@@ -50,7 +50,7 @@ def failed(settings: Settings, *keys: str) -> None:
     with Redis.from_url(settings.redis.get_secret_value()) as store:
         for at, key in enumerate(keys):
             note = Notification(id=key, route="duty-wecom", at=1, title=f"积水 {key}", body="", severity="Severe")
-            store.hset(contract.failed("chengdu"), key, to_json(Failure(note, 8, "the webhook answered 500", at)))
+            store.hset(contract.failed("chengdu"), key, to_json(Failed(note, 8, "the webhook answered 500", at)))
 
 
 def listed(settings: Settings, capsys: pytest.CaptureFixture[str]) -> list[str]:

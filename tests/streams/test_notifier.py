@@ -28,8 +28,8 @@ from citybrain.local.kafka import running_broker
 from citybrain.local.ports import free_port
 from config import contract, duty_files
 from models.escalation import notification_id
+from models.notices import Failed
 from models.values import Incident, Notification, Text, from_json, to_json
-from streams.notifier import Failure
 from tests.streams.sinks import Mailbox, Webhook, mailbox, webhook
 
 CITY = "testville"
@@ -242,7 +242,7 @@ def test_a_route_that_stays_down_ends_in_the_list_and_holds_up_no_other(rig: Rig
     rig.publish(contract.NOTIFICATIONS, lost, good)
     rig.until(lambda: rig.hook.taken() == [good.id], "the other route went on")
     rig.until(lambda: bool(rig.store.hexists(contract.failed(CITY), lost.id)), "it was given up")
-    kept = from_json(bytes(rig.store.hget(contract.failed(CITY), lost.id) or b""), Failure)  # type: ignore[arg-type]  # not awaitable here
+    kept = from_json(bytes(rig.store.hget(contract.failed(CITY), lost.id) or b""), Failed)  # type: ignore[arg-type]  # not awaitable here
     assert (kept.notification, kept.attempts) == (lost, 2)
     assert "cannot be reached" in kept.error
     rig.store.delete(contract.failed(CITY))
@@ -253,7 +253,7 @@ def test_an_unknown_route_is_given_up_at_once_with_the_routes_there_are(rig: Rig
     lost = message(1, "hok")
     rig.publish(contract.NOTIFICATIONS, lost)
     rig.until(lambda: bool(rig.store.hexists(contract.failed(CITY), lost.id)), "it was given up")
-    kept = from_json(bytes(rig.store.hget(contract.failed(CITY), lost.id) or b""), Failure)  # type: ignore[arg-type]  # not awaitable here
+    kept = from_json(bytes(rig.store.hget(contract.failed(CITY), lost.id) or b""), Failed)  # type: ignore[arg-type]  # not awaitable here
     assert kept.error == "the route hok is not declared; routes are dead, hook, journal, mail, nowhere"
     rig.store.delete(contract.failed(CITY))
 
