@@ -111,6 +111,16 @@ def test_health_and_metrics_are_open_to_machines(stage: Stage) -> None:
     assert "citybrain_wall_push_seconds_bucket" in metrics
 
 
+@pytest.mark.parametrize(
+    "body", [{"per_hour": -1}, {"per_hour": 1e9}, {"per_hour": "six"}, {}, {"per_hour": 6, "by": "wang"}]
+)
+def test_a_turn_of_the_dial_that_makes_no_sense_is_refused(browser: httpx.Client, body: dict[str, object]) -> None:
+    """Numbers beyond the dial, none at all, and another's name are told."""
+    answer = browser.post("/budget", json=body)
+    assert answer.status_code == 422
+    assert "per_hour" in answer.json()["detail"] or "by" in answer.json()["detail"]
+
+
 def test_the_wall_ends_in_order(stage: Stage) -> None:
     """SIGTERM ends open streams and the process, at once and with code 0; a new one goes on."""
     with httpx.Client(base_url=stage.url, headers={"origin": stage.url}) as client:
@@ -137,13 +147,3 @@ def test_without_a_broker_the_desk_is_told_to_ask_again(stage: Stage, browser: h
     finally:
         stage.start_broker()
     assert acknowledge(browser, key).status_code in (200, 202)
-
-
-@pytest.mark.parametrize(
-    "body", [{"per_hour": -1}, {"per_hour": 1e9}, {"per_hour": "six"}, {}, {"per_hour": 6, "by": "wang"}]
-)
-def test_a_turn_of_the_dial_that_makes_no_sense_is_refused(browser: httpx.Client, body: dict[str, object]) -> None:
-    """Numbers beyond the dial, none at all, and another's name are told."""
-    answer = browser.post("/budget", json=body)
-    assert answer.status_code == 422
-    assert "per_hour" in answer.json()["detail"] or "by" in answer.json()["detail"]
