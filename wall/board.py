@@ -16,7 +16,7 @@ import numpy as np
 from wall import levels
 
 Row = dict[str, Any]
-SECTIONS = ("alerts", "zones", "sources", "counts", "minutes", "watch", "budget")
+SECTIONS = ("alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood")
 HISTORY_SHOWN = 360  # points of the city's totals that a viewer keeps
 
 

@@ -65,10 +65,11 @@ class Hub:
         self._opened: dict[str, tuple[int, int]] = {}
         self._moved: dict[int, set[int]] = defaultdict(set)
         self._alerts: set[str] = set()
+        self._incidents: set[str] = set()
         self._everything = True
         self._zones = self._watch = True
         self._accepted: int | None = None
-        self._due = {"slow": 0.0, "alerts": 0.0, "ages": 0.0, "scale": 0.0}
+        self._due = {"slow": 0.0, "alerts": 0.0, "incidents": 0.0, "ages": 0.0, "scale": 0.0}
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
         self._answers: dict[str, asyncio.Event] = {}
         self._last_push = 0.0
@@ -179,6 +180,8 @@ class Hub:
         elif what == "alert":
             self._alerts.add(change["id"])
             self._urgent.set()
+        elif what == "incident":
+            self._incidents.add(change["id"])
         elif what == "answer":
             if change["command"] in self._answers:
                 self._answers[change["command"]].set()
@@ -228,6 +231,7 @@ class Hub:
         moved: dict[int, set[int]]
         moved, self._moved = self._moved, defaultdict(set)
         wanted, self._alerts = self._alerts, set()
+        incidents, self._incidents = self._incidents, set()
         accepted, self._accepted = self._accepted, None
         try:
             if everything:
@@ -235,6 +239,7 @@ class Hub:
                 self.board.forget()
                 moved = {shard: set() for shard in range(len(self.store.members))}
             await self._read_values(moved, everything)
+            await self._read_incidents(incidents, self._is_due("incidents", REREAD_S))
             await self._read_alerts(wanted)
             if self._watch or everything:
                 self._watch = False
@@ -299,6 +304,25 @@ class Hub:
         for key, data in found.items():
             self._show_alert(key, data)
 
+    async def _read_incidents(self, wanted: set[str], every: bool) -> None:
+        found: dict[str, bytes | None]
+        if every:
+            found = {key.decode(): data for key, data in (await self.store.incidents()).items()}
+            found |= dict.fromkeys(self.board.sections["incidents"].now.keys() - found.keys())
+        else:
+            found = {key: await self.store.incident(key) for key in wanted}
+        for key, data in found.items():
+            self._show_incident(key, data)
+
+    def _show_incident(self, key: str, data: bytes | None) -> None:
+        """Put one incident on the board; one that cannot be read is logged and must not take the others with it."""
+        try:
+            row = None if data is None else view.incident(data)
+        except msgspec.MsgspecError as error:
+            log.error("incident %s in the store cannot be read: %s", key, error)
+            return
+        self.board.set("incidents", key, row if row and row["state"] != "closed" else None)
+
     def _show_alert(self, key: str, data: bytes | None) -> None:
         """Put one alert on the board; one that cannot be read is logged and must not take the others with it."""
         if data is None:
@@ -321,6 +345,7 @@ class Hub:
         now = now_ms()
         self.board.put("sources", view.sources(await self.store.sources(), now))
         self.board.put("counts", view.counts(await self.store.counters()))
+        self.board.put("flood", view.flood(await self.store.flood()))
         since = now - view.MINUTES_SHOWN * 60_000
         self._opened = {key: seen for key, seen in self._opened.items() if seen[0] >= since}
         self.board.put("minutes", view.minutes(self._opened, now))
@@ -328,6 +353,7 @@ class Hub:
             self._zones = False
             _, rows = view.zones(await self.store.zones())
             self.board.put("zones", rows)
+            self.board.put("ahead", view.ahead(await self.store.forecasts(), self.city))
             self.board.history = await self._history()
 
 

@@ -76,9 +76,26 @@ class Store:
         """All alerts' JSON by id."""
         return await self._hash(contract.alerts(self.city))
 
+    async def incident(self, key: str) -> bytes | None:
+        """One incident's JSON."""
+        data: bytes | None = await self.redis.hget(contract.incidents(self.city), key)
+        return data
+
+    async def incidents(self) -> dict[bytes, bytes]:
+        """All incidents' JSON by id."""
+        return await self._hash(contract.incidents(self.city))
+
+    async def flood(self) -> bytes | None:
+        """How loaded the seats are, as JSON."""
+        return await self._string(contract.flood(self.city))
+
     async def zones(self) -> bytes | None:
         """The zones' JSON of the last tick."""
         return await self._string(contract.zones(self.city))
+
+    async def forecasts(self) -> bytes | None:
+        """The zones' next hour as JSON, as of the last tick."""
+        return await self._string(contract.forecasts(self.city))
 
     async def history(self, points: int) -> list[bytes]:
         """The newest ``points`` of the city's totals, newest first."""

@@ -103,6 +103,23 @@ def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:
     return int(body["tick"]), rows
 
 
+def ahead(data: bytes | None, city: str) -> dict[str, Row]:
+    """The whole city's next hour by property: {"tick": ms, "points": [[minutes, middle, low, high], …]}, the band of
+    90 %, of the store's forecasts; only what is told."""
+    if not data:
+        return {}
+    body = msgspec.json.decode(data)
+    rows = {}
+    for row in body["rows"]:
+        if row["zone"] != city:
+            continue
+        parts = zip(body["minutes"], row["middle"], row["low"], row["high"], strict=True)
+        points = [[minutes, *map(number, (middle, low[1], high[1]))] for minutes, middle, low, high in parts]
+        told = [point for point in points if None not in point]
+        rows[row["property"]] = {"tick": int(body["tick"]), "points": told}
+    return rows
+
+
 def history(points: Iterable[bytes]) -> list[list[Any]]:
     """[tick ms, {property: [value, expected]}], oldest first, of the store's list (newest first)."""
     shown = []

@@ -78,6 +78,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "tile.late": ("迟到 {n}", "{n} late"),
     "trend.now": ("实测", "Measured"),
     "trend.expected": ("预期", "Expected"),
+    "trend.ahead": ("预测（90% 区间）", "Forecast, 90 %"),
     "zones.legend": ("实测 / 预期", "Measured / expected"),
     # properties
     "property.people": ("画面内人数", "People in view"),

@@ -67,6 +67,19 @@ def test_zones_are_keyed_by_place_and_property() -> None:
     assert view.zones(None) == (0, {})
 
 
+def test_the_hour_ahead_is_the_whole_citys() -> None:
+    """Of each property the horizons that are told, with the band of 90 %; other zones are left out."""
+    told = {
+        "middle": [None, 10.0, 12.04],
+        "low": [[None, None], [9, 8], [9, 7]],
+        "high": [[None, None], [11, 12], [14, 15]],
+    }
+    rows = [{"zone": zone, "property": "people", **told} for zone in ("wuhou", "chengdu")]
+    body = json.dumps({"tick": 77, "minutes": [15, 30, 60], "versions": {"people": "profile"}, "rows": rows}).encode()
+    assert view.ahead(body, "chengdu") == {"people": {"tick": 77, "points": [[30, 10, 8, 12], [60, 12.04, 7, 15]]}}
+    assert view.ahead(None, "chengdu") == {}
+
+
 def test_the_history_is_oldest_first() -> None:
     """The store keeps the newest first; a trend is read from left to right."""
     points = [json.dumps({"tick": t, "totals": {"people": [t, None]}}).encode() for t in (3, 2, 1)]
