@@ -173,7 +173,8 @@ def unknown(city: str) -> str:
 
 
 def sources(city: str) -> str:
-    """Hash: gateway → JSON {"accepted", "rejected", "last": ms, "lag_ms"}; written by the gateway each second."""
+    """Hash: gateway → JSON of whole numbers, written by the gateway each second: accepted, rejected, last (ms), lag_ms,
+    datastreams, expected (a minute), completeness (thousandths of it, last minute), offset_ms, duplicates."""
     return f"citybrain:{city}:sources"
 
 

@@ -13,13 +13,15 @@ import msgspec
 import numpy as np
 
 from models import explain
+from models.flood import Flooded
 from models.trust import Watch
-from models.values import SEVERITIES, Alert, Text, from_json
+from models.values import SEVERITIES, Alert, Incident, Text, from_json
 
 Row = dict[str, Any]
 MINUTES_SHOWN = 60
 WATCH_SHOWN = 12  # claims of the watch list that travel to the browsers
 LATE_MS, DOWN_MS = 10_000, 60_000  # a source that was silent for longer is late, then down
+COMPLETE = 800  # thousandths of what a source should send in a minute; less is shown as late
 
 
 def text(words: Text) -> Row:
@@ -67,6 +69,9 @@ def alert(data: bytes) -> Row:
         "unit": first.unit,
         "exercise": first.exercise,
         "steps": len(it.history),
+        "incident": it.incident,
+        "chattering": it.chattering,
+        "stale": it.stale,
     }
 
 
@@ -82,6 +87,49 @@ def detail(data: bytes) -> Row:
         "urgency": it.detection.urgency,
         "history": [msgspec.to_builtins(step) for step in it.history],
     }
+
+
+def incident(data: bytes) -> Row:
+    """One incident as a row of the queue in a flood and a mark on its alerts; raises ``msgspec.DecodeError``."""
+    it = from_json(data, Incident)
+    return {
+        "level": SEVERITIES.index(it.severity) + 1,
+        "state": it.state,
+        "kind": it.kind,
+        "title": text(it.title),
+        "place": text(it.place_name),
+        "opened": it.opened,
+        "owner": it.owner,
+        "active": it.active,
+        "count": it.count,
+        "exercise": it.exercise,
+        "steps": len(it.timeline),
+    }
+
+
+def case(data: bytes) -> Row:
+    """An incident with its tasks, proposed plan, units and timeline, for the desk."""
+    it = from_json(data, Incident)
+    plan, proposal = (msgspec.to_builtins(one) if one else None for one in (it.plan, it.proposal))
+    return {
+        **incident(data),
+        "id": it.id,
+        "tasks": [msgspec.to_builtins(task) for task in it.tasks],
+        "units": it.units,
+        "cameras": it.cameras,
+        "links": it.links,
+        "plan": plan,
+        "proposal": proposal,
+        "timeline": [msgspec.to_builtins(step) for step in it.timeline],
+    }
+
+
+def flood(data: bytes | None) -> dict[str, Row]:
+    """Whether the room is in a flood: {"now": {"flood", "since", "hidden"}}; empty when nobody says."""
+    if not data:
+        return {}
+    it = from_json(data, Flooded)
+    return {"now": {"flood": it.flood, "since": it.since, "hidden": it.hidden}}
 
 
 def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:
@@ -138,7 +186,9 @@ def sources(rows: Mapping[bytes, bytes], now: int) -> dict[str, Row]:
 def _source(body: Row, now: int) -> Row:
     last = int(body.get("last") or 0)
     silent = now - last
-    health = "down" if silent > DOWN_MS else "late" if max(silent, body.get("lag_ms") or 0) > LATE_MS else "ok"
+    off = max(silent, body.get("lag_ms") or 0, abs(body.get("offset_ms") or 0)) > LATE_MS
+    thin = body.get("completeness", COMPLETE) < COMPLETE
+    health = "down" if silent > DOWN_MS else "late" if off or thin else "ok"
     return {
         "health": health,
         "accepted": body.get("accepted", 0),

@@ -35,6 +35,7 @@ from sensors.gateway import (
     plans,
     positions,
     requests,
+    sources,
     units,
     viid,
     warnings,
@@ -96,7 +97,9 @@ def create(
         await outlet.start()
         aside = [asyncio.create_task(follow(settings.register, made.use))]
         if picture:
-            aside.append(asyncio.create_task(picture.publish(metrics.tallies, metrics.quarantine)))
+            aside.append(
+                asyncio.create_task(picture.publish(metrics.tallies, metrics.quarantine, made.reception.health))
+            )
         yield
         for task in aside:
             task.cancel()
@@ -127,6 +130,7 @@ def create(
     tolerance_ms = settings.future_tolerance_s * 1000
     app.include_router(positions.router(positions.Positions(access, bodies, made.reception, fleet, tolerance_ms)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
+    app.include_router(sources.router(sources.Sources(access, picture)))
     app.include_router(registry.router(registry.Registry(access, bodies, registrar, picture, made.checks.knows)))
     app.include_router(viid.router(viid.Viid(access, known, Digests(), bodies, made.reception)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))

@@ -224,9 +224,21 @@ def _complete(path: str, operation: Schema) -> None:
         operation["security"] = []
         return
     operation["security"] = [{"token": []}]
+    _complete_formats(operation)
     for head, (plural, one) in ROOM.items():
         if path.startswith(head):
             _complete_room(path, operation, plural, one)
+
+
+def _complete_formats(operation: Schema) -> None:
+    """What every route may answer besides; those of the tag formats take any body and answer as readings do."""
+    answers = operation["responses"]
+    if operation.get("tags") == ["formats"]:
+        answers["202"] = _answer("what was taken", "application/json", "Receipt")
+        answers |= _problems("404", "408", "413", "415", "422", "429", "503")
+        whole = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": whole}}
+    answers |= _problems("401", "403", "422")
 
 
 def _complete_room(path: str, operation: Schema, plural: str, one: str) -> None:

@@ -11,6 +11,7 @@ from config.register import Register
 from config.settings import Settings
 from sensors.gateway.checks import Checks
 from sensors.gateway.gather import Gatherer
+from sensors.gateway.health import Health
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
 from sensors.gateway.picture import Picture
@@ -36,6 +37,7 @@ class Parts:
 
     def use(self, register: Register) -> None:
         """Check against this register from now on; it is the one before, grown."""
+        self.reception.health.use(register)
         self.gatherer.shard = register.shard  # first: what is checked against the new one must find its shard
         self.checks.use(register)
 
@@ -56,6 +58,7 @@ def parts(
     checks = Checks(register, settings.future_tolerance_s * 1000)
     gatherer = Gatherer(outlet, settings.city, register.shard, settings.linger_ms / 1000)
     rate = Rate(settings.rate_limit)
-    reception = Reception(rate, checks, gatherer, metrics, settings.batch_limit, zone, clock)
+    health = Health(register)
+    reception = Reception(rate, checks, gatherer, metrics, health, settings.batch_limit, zone, clock)
     picture = Picture(settings.redis.get_secret_value(), settings.city) if settings.redis else None
     return Parts(outlet, checks, gatherer, metrics, reception, picture)

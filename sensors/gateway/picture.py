@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 from config import contract
 from models.trust import Watch
 from models.values import Alert, Answer, Incident, ServiceRequest, Unit, from_json, to_json
+from sensors.gateway.health import Health
 from sensors.gateway.metrics import Tally
 from sensors.gateway.unknown import Quarantine, Unknown
 
@@ -140,12 +142,17 @@ class Picture:
         except (RedisError, OSError) as error:
             log.warning("the store is away, %s stays among the unknown: %s", datastream, error)
 
-    async def publish(self, tallies: Mapping[str, Tally], quarantine: Quarantine) -> None:
+    async def sources(self) -> dict[str, Source]:
+        """What is known of each source; raises ``RedisError``."""
+        found = cast("dict[bytes, bytes]", await self._redis.hgetall(contract.sources(self._city)))
+        return {name.decode(): _source(data) for name, data in sorted(found.items())}
+
+    async def publish(self, tallies: Mapping[str, Tally], quarantine: Quarantine, health: Health) -> None:
         """Write each source's counts about once a second, for ever; the store being away disturbs nothing."""
         while True:
             await asyncio.sleep(PUBLISH_S)
             try:
-                await self._publish(tallies)
+                await self._publish(tallies, health)
                 await self._publish_unknown(quarantine)
             except (RedisError, OSError) as error:
                 if not self._away:
@@ -154,13 +161,15 @@ class Picture:
             else:
                 self._away = False
 
-    async def _publish(self, tallies: Mapping[str, Tally]) -> None:
+    async def _publish(self, tallies: Mapping[str, Tally], health: Health | None = None) -> None:
         key = contract.sources(self._city)
         if self._before is None:
             found = cast("dict[bytes, bytes]", await self._redis.hgetall(key))
             self._before = {name.decode(): _source(data) for name, data in found.items()}
         if tallies:
-            await self._redis.hset(key, mapping={name: self._row(name, tally) for name, tally in tallies.items()})
+            await self._redis.hset(
+                key, mapping={name: self._row(name, tally, health) for name, tally in tallies.items()}
+            )
 
     async def _publish_unknown(self, quarantine: Quarantine) -> None:
         if not quarantine.moved:
@@ -175,10 +184,11 @@ class Picture:
             quarantine.moved |= moved
             raise
 
-    def _row(self, name: str, tally: Tally) -> bytes:
+    def _row(self, name: str, tally: Tally, health: Health | None) -> bytes:
         before = (self._before or {}).get(name, {})
         counts = {what: getattr(tally, what) + before.get(what, 0) for what in ("accepted", "rejected")}
-        return msgspec.json.encode(counts | {"last": tally.last, "lag_ms": tally.lag_ms})
+        known = health.row(name, int(time.time() * 1000)) if health else {}
+        return msgspec.json.encode(counts | {"last": tally.last, "lag_ms": tally.lag_ms} | known)
 
     async def close(self, tallies: Mapping[str, Tally]) -> None:
         """Write the last counts and close the connections."""

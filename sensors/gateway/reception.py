@@ -17,6 +17,7 @@ from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Fault, TooMany, Undecodable, Unreadable
 from sensors.gateway.checks import Checked, Checks
 from sensors.gateway.gather import Gatherer, Intake, letter
+from sensors.gateway.health import Health
 from sensors.gateway.meaning import event, readings
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Backpressure
@@ -46,6 +47,7 @@ class Reception:
     checks: Checks
     gatherer: Gatherer
     metrics: Metrics
+    health: Health
     batch_limit: int
     zone: str = "UTC"  # of times that come without one
     clock: Callable[[], float] = time.time
@@ -70,6 +72,7 @@ class Reception:
         spooled = await self._keep(Intake(gateway.name, envelope.now, checked, letters, told))
         newest = int(checked.time.max()) if len(checked) else None
         self.metrics.took(gateway.name, len(checked), checked.faults, envelope.now, newest)
+        self.health.took(gateway.name, checked.datastream, checked.time, envelope.now)
         return Receipt(len(checked), len(told), checked.faults, spooled)
 
     def envelope(self, gateway: Gateway, mapping: Mapping[str, object] | None = None, **known: str) -> Envelope:

@@ -206,7 +206,7 @@ async def run_mqtt(site: Site, stop: asyncio.Event | None = None) -> int:
     await made.outlet.start()
     aside = [asyncio.create_task(line.run()), asyncio.create_task(follow(settings.register, made.use))]
     if made.picture:
-        aside.append(asyncio.create_task(made.picture.publish(made.metrics.tallies, made.metrics.quarantine)))
+        aside.append(asyncio.create_task(made.picture.publish(made.metrics.tallies, made.metrics.quarantine, made.reception.health)))
     ended = asyncio.create_task(stop.wait())
     await asyncio.wait([ended, *aside], return_when=asyncio.FIRST_COMPLETED)
     for task in aside:
