@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from config import contract
 from models import dial
 from models.budget import MOST_AN_HOUR
+from models.roster import RIGHTS, Right, may
 from models.values import Action, Answer, Command, Order, Role, from_json, to_json
 from wall.auth import Session
 
@@ -42,6 +43,24 @@ class Turned(msgspec.Struct, forbid_unknown_fields=True):
     per_hour: Annotated[float, msgspec.Meta(ge=0, le=MOST_AN_HOUR)]
     comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
+
+
+class Ordered(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /order: what is asked of an incident, a unit, a warning, a silence or the roster."""
+
+    about: Literal["incident", "unit", "warning", "silence", "roster"]
+    do: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    subject: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    args: dict[str, str | int | float | bool | list[str] | None] = {}
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
+
+
+NEEDS: dict[str, Right] = {"silence": "lead"}  # who gives orders about these; about all else who may act
+
+
+class NotAllowed(Exception):
+    """The session's role may not give this order; the message says who may."""
 
 
 class Unavailable(Exception):
@@ -72,6 +91,21 @@ class Commands:
             id=key, alert=request.alert, action=request.action, by=session.user, at=now, comment=request.comment
         )
         return await self._asked(command, command.alert)
+
+    async def order(self, body: bytes, session: Session, now: int) -> tuple[int, bytes]:
+        """As ``ask``, for everything but alerts; raises ``NotAllowed`` too. The role is the session's, never asked."""
+        asked = msgspec.json.decode(body, type=Ordered)
+        needed = NEEDS.get(asked.about, "act")
+        if not may(session.role, needed):
+            able = ", ".join(role for role, rights in RIGHTS.items() if needed in rights and role != "system")
+            raise NotAllowed(
+                f"the role {session.role} may not order this about a {asked.about}; it needs one of {able}"
+            )
+        order = Order(
+            id=asked.id or uuid.uuid4().hex, about=asked.about, subject=asked.subject, do=asked.do, by=session.user,
+            at=now, role=cast(Role, session.role), comment=asked.comment, args=asked.args,
+        )  # fmt: skip
+        return await self._asked(order, order.subject)
 
     async def turn(self, body: bytes, session: Session, now: int) -> tuple[int, bytes]:
         """Turn the dial of the alert budget; as ``ask``."""

@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from config.register import Register
 from wall import view
 from wall.auth import Session, problem
-from wall.commands import BODY_LIMIT, Commands, Unavailable
+from wall.commands import BODY_LIMIT, Commands, NotAllowed, Unavailable
 from wall.ground import METRES_A_DEGREE, Ground
 from wall.hub import Hub
 from wall.login import spoken
@@ -63,6 +63,8 @@ class Routes:
             ("/alert/{key}", "GET", self.alert),
             ("/command", "POST", self.command),
             ("/budget", "POST", self.budget),
+            ("/incident/{key}", "GET", self.incident),
+            ("/order", "POST", self.order),
             ("/healthz", "GET", self.healthz),
             ("/metrics", "GET", self.metrics),
         ):
@@ -128,6 +130,20 @@ class Routes:
             return problem(503, f"the store is away: {error}")
         return Response(msgspec.json.encode(row), media_type=JSON, headers={"cache-control": "no-store"})
 
+    async def incident(self, key: str) -> Response:
+        """One incident with its tasks, plan and timeline."""
+        try:
+            data = await self._hub.store.incident(key)
+        except (RedisError, OSError) as error:
+            return problem(503, f"the store is away: {error}")
+        if data is None:
+            return problem(404, f"there is no incident {key}")
+        return Response(msgspec.json.encode(view.case(data)), media_type=JSON, headers={"cache-control": "no-store"})
+
+    async def order(self, request: Request) -> Response:
+        """Give an order about an incident, a unit, a silence …; each needs its right."""
+        return await self._carried(request, self._commands.order)
+
     async def command(self, request: Request) -> Response:
         """Ask something of an alert; only for those who may."""
         return await self._carried(request, self._commands.ask)
@@ -148,6 +164,8 @@ class Routes:
             status, answer = await carry(body, session, int(time.time() * 1000))
         except msgspec.DecodeError as error:
             return problem(422, str(error))
+        except NotAllowed as error:
+            return problem(403, str(error))
         except ClientDisconnect:
             return Response(status_code=499)
         except _TooLong:
