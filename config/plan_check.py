@@ -22,6 +22,7 @@ from models.plan_inputs import Input, Value
 _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NUMBER = re.compile(r"(?<!\w)-?\d+(?:\.\d+)?(?!\w)")
 _ALLOWED = re.compile(r"\s+|\$|==|!=|<=|>=|<|>|,|\.\.|[\[\]()]|(?:and|or|not|in|null|true|false)(?!\w)")
+_PLAIN = re.compile(r"\s+|[\[\],]")
 _OTHER = "another one"  # stands for every word that no cell names
 _BOXES = 20_000  # pieces that a case may fall into while it is looked at
 
@@ -98,6 +99,9 @@ def constant(grid: Grid, row: Row, at: int) -> Any:
     cell, where = row.outputs[at], grid.at(row.number, grid.outputs[at].shown)
     if not cell:
         return None
+    left = _PLAIN.sub("", _NUMBER.sub("", _TEXT.sub("", cell)))
+    if left:
+        raise JdmError(f"{where}: {left[:40]!r} in {cell!r} is no value; write 'a word', a number or a list")
     try:
         return zen.evaluate_expression(cell, {})
     except RuntimeError as error:

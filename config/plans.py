@@ -105,6 +105,7 @@ def parse(data: bytes, declared: Declared, facts: Facts = ANYTHING) -> Plan:
     try:
         tables = grids(data, _file(declared.path))
         levels = checked(tables, _file(declared.path), declared.reads, facts)
+        decision = _decision(data, _file(declared.path))
     except JdmError as error:
         raise PlanError(str(error)) from error
     read = dict.fromkeys(c.reads for name, grid in tables.items() if name != "release" for c in grid.inputs)
@@ -115,7 +116,7 @@ def parse(data: bytes, declared: Declared, facts: Facts = ANYTHING) -> Plan:
         reads=tuple(read),
         calm_ms=declared.calm_ms,
         margin=declared.margin,
-        decision=_decision(data),
+        decision=decision,
     )
 
 
@@ -124,7 +125,7 @@ def _file(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _decision(data: bytes) -> Any:
+def _decision(data: bytes, file: str) -> Any:
     """The engine's decision, in which every row of ``tasks`` tells its id."""
     model = json.loads(data)
     for node in model["nodes"]:
@@ -132,8 +133,12 @@ def _decision(data: bytes) -> Any:
             content = node["content"]
             content["outputs"] = [*content["outputs"], {"id": "task id", "name": "id", "field": "id"}]
             content["rules"] = [rule | {"task id": json.dumps(rule["_id"])} for rule in content["rules"]]
-    decision = zen.ZenEngine().create_decision(json.dumps(model))
-    decision.validate()
+    try:
+        decision = zen.ZenEngine().create_decision(json.dumps(model))
+        decision.validate()
+    except RuntimeError as error:
+        told = " ".join(str(error).partition("Stack backtrace")[0].split())
+        raise JdmError(f"{file}: the decision engine refuses it: {told}; save it from a JDM editor") from error
     return decision
 
 

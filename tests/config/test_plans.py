@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 import os
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 from config import city as cities
 from config import pack as packs
 from config.plan_shape import Declared, Facts
-from config.plans import Plan, PlanError, Plans, load
+from config.plans import Plan, PlanError, Plans, load, parse
 
 FLOOD = Path(__file__).parents[2] / "config" / "packs" / "flood" / "plan.json"
 FACTS = Facts(
@@ -210,7 +213,15 @@ BROKEN = {
     ),
     "an output is no value": (
         cell("tasks", 1, "what.en", "'Look"),
-        'table tasks, row 1, column what.en: "\'Look" is no value',
+        "table tasks, row 1, column what.en: \"'Look\" in \"'Look\" is no value; write 'a word', a number or a list",
+    ),
+    "an output that depends on an input": (
+        cell("stages", 1, "close", "[zone]"),
+        "table stages, row 1, column close: 'zone' in '[zone]' is no value; write 'a word', a number or a list",
+    ),
+    "a setting that no engine knows": (
+        setting("tasks", executionMode="twice"),
+        "unknown variant `twice`, expected `single` or `loop`; save it from a JDM editor",
     ),
     "a level that is no whole number": (
         cell("stages", 1, "level", "'3'"),
@@ -266,6 +277,42 @@ def test_what_is_no_decision_model_is_refused(tmp_path: Path) -> None:
             load(declared(path))
     with pytest.raises(PlanError, match="cannot be read"):
         load(declared(tmp_path / "none.json"))
+
+
+JUNK: list[Any] = [
+    None, "", 0, -1, 1.5, True, [], {}, "x", "'a'", ">= ", "[1..", "\0", "9" * 400, "['a'", "$", "null", "{a: 1}", "..",
+    "not", "[[1, 2], 3]", "`${x}`", "> 5 > 4", "- 5", "$.a",
+]  # fmt: skip
+
+
+def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to everything inside a JSON value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inside in pairs:
+        yield (*at, key)
+        yield from paths(inside, (*at, key))
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_whatever_is_broken_is_refused_or_answers(seed: int) -> None:
+    """Files with pieces missing or made nonsense are refused by their own error, or answer whatever they are asked."""
+    rng = random.Random(seed)
+    model = json.loads(FLOOD.read_text("utf-8"))
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        *way, last = rng.choice(list(paths(model)))
+        piece = functools.reduce(lambda inside, key: inside[key], way, model)
+        if rng.random() < 0.25:
+            del piece[last]
+        else:
+            piece[last] = copy.deepcopy(rng.choice(JUNK))
+    try:
+        plan = parse(json.dumps(model).encode(), declared(Path("flood/plan.json")), FACTS)
+    except PlanError as error:
+        assert str(error).startswith("flood/plan.json")
+        return
+    for level in (None, 0.0, 0.12, 0.2, 0.3):
+        answer = plan.ask({"water_level": level, "rainfall": 0.0, "stage": ""}, "u-1", ("close-road",), 0)
+        assert plan.level(answer.stage) >= 0
 
 
 def test_the_table_before_stays_in_force(tmp_path: Path) -> None:
