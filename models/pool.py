@@ -24,7 +24,7 @@ STEPS = 20  # a unit of score
 SIZE = int(CAP) * STEPS + 2
 REFRESH = 65_536  # readings between two tables
 TRUST = 200_000.0  # readings after which the pool weighs as much as the score itself
-MOST = 2.0e7  # readings after which older ones fade
+MOST = 1.0e7  # readings after which older ones fade
 ENOUGH, DECADE = 20.0, 200.0  # readings at or above a score that make it known; and those that give the slope beyond
 FLATTEST, STEEPEST = 0.5, 4.0
 
