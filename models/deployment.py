@@ -40,14 +40,14 @@ def restored(declared: Mapping[str, Unit], saved: Mapping[str, Unit]) -> dict[st
 def obey(room: Room, order: Order, now: int, out: Outcome) -> tuple[str, str, str]:
     """Carry out an order to a unit: its id, its status now and for whom; raises ``Refused``."""
     unit = _unit(room, order.subject)
+    if any(step.command == order.id for step in unit.history):  # obeyed before; what it was sent to may be over by now
+        return unit.id, unit.status, order.by
     before = unit.incident
     near = None
     if order.do == "send" and order.args.get("incident"):
         incident = _open(room, str(order.args["incident"]))
         near = _way(unit, incident, now)
     after = units.obey(unit, order, now)
-    if after is unit:
-        return unit.id, unit.status, order.by
     room.keep_unit(after, out)
     _tell(room, after, after.incident or before, order, now, out, near)
     return after.id, after.status, order.by

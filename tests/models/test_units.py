@@ -245,3 +245,12 @@ def test_units_are_as_declared_and_where_they_were() -> None:
     assert sorted(after) == ["gone", "new", "pump-1"]
     pump = after["pump-1"]
     assert (pump.name.en, pump.skills, pump.lon, pump.status) == ("pump-1", ("pump", "light"), 104.4, "on-scene")
+
+
+def test_an_order_that_comes_again_later_is_still_done() -> None:
+    """Also when its incident was closed in between."""
+    one = room(unit())
+    one.take(order("send", incident="i1"), NOW)
+    one.incidents["i1"] = replace(one.incidents["i1"], state="closed", closed=NOW)
+    out = one.take(order("send", incident="i1"), NOW + 1)
+    assert (out.answers[0].status, list(out.units), list(out.incidents)) == ("done", [], [])
