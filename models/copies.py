@@ -22,6 +22,10 @@ CHANGES = 6  # of the value within a span, or it says nothing
 STREAK = 3  # spans in a row with the same twin
 NEVER = np.iinfo(np.int64).min
 NOBODY = -1
+BASIS, PRIME = -3750763034362895579, 1099511628211  # FNV-1a, 64 bits, as signed numbers
+# columns of the cells, all in one line of the processor's cache: of the span that goes on its number, fingerprint, last
+# value (its bits) and changes; of the last whole one its number, fingerprint and changes
+SPAN, PRINT, LAST, MOVED, WHOLE, WHOLE_PRINT, WHOLE_MOVED = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,12 @@ class Copies:
         return READINGS * self.cadence_ms
 
     def start(self, n: int) -> State:
-        """The state of ``n`` datastreams: the span that goes on, the last whole one, and the twin in it, all (n,);
-        ``compared`` (1,) is the last span that was compared."""
+        """The state of ``n`` datastreams: ``cells`` (n, 7) int64, the ``twin`` in the last whole span and for how many
+        spans it has been (``streak``), (n,) int32; ``compared`` (1,) is the last span that was compared."""
+        cells = np.zeros((n, 7), np.int64)
+        cells[:, [SPAN, WHOLE]] = NEVER
         return {
-            "span": np.full(n, NEVER, np.int64),
-            "print": np.zeros(n, np.uint64),
-            "last": np.full(n, np.nan),
-            "changes": np.zeros(n, np.int32),
-            "whole": np.full(n, NEVER, np.int64),
-            "whole_print": np.zeros(n, np.uint64),
-            "whole_changes": np.zeros(n, np.int32),
+            "cells": cells,
             "twin": np.full(n, NOBODY, np.int32),
             "streak": np.zeros(n, np.int32),
             "compared": np.full(1, NEVER, np.int64),
@@ -55,11 +55,7 @@ class Copies:
         self, state: State, rows: NDArray[np.int32], time_ms: NDArray[np.int64], value: NDArray[np.float64]
     ) -> None:
         """Fingerprint the readings (readings,) in their order; ``state`` is updated in place."""
-        _learn(
-            state["span"], state["print"], state["last"], state["changes"],
-            state["whole"], state["whole_print"], state["whole_changes"],
-            rows, time_ms, value, value.view(np.uint64), self.span_ms,
-        )  # fmt: skip
+        _learn(state["cells"], rows, time_ms, value.view(np.int64), self.span_ms)
 
     def compare(self, state: State, now_ms: int) -> None:
         """Compare the newest span that all have left at ``now_ms``; nothing is done twice."""
@@ -76,9 +72,10 @@ class Copies:
     @staticmethod
     def _twins(state: State, span: int) -> NDArray[np.int32]:
         """(datastreams,): the first one with the same fingerprint, NOBODY where there is none or it is itself."""
-        twin = np.full(len(state["span"]), NOBODY, np.int32)
-        rows = np.flatnonzero((state["whole"] == span) & (state["whole_changes"] >= CHANGES))
-        _, first, number = np.unique(state["whole_print"][rows], return_index=True, return_inverse=True)
+        cells = state["cells"]
+        twin = np.full(len(cells), NOBODY, np.int32)
+        rows = np.flatnonzero((cells[:, WHOLE] == span) & (cells[:, WHOLE_MOVED] >= CHANGES))
+        _, first, number = np.unique(cells[rows, WHOLE_PRINT], return_index=True, return_inverse=True)
         original = rows[first][number]
         copy = original != rows
         twin[rows[copy]] = original[copy]
@@ -92,27 +89,20 @@ class Copies:
 
 @compiled
 def _learn(
-    span: NDArray[np.int64],
-    mark: NDArray[np.uint64],
-    last: NDArray[np.float64],
-    changes: NDArray[np.int32],
-    whole: NDArray[np.int64],
-    whole_mark: NDArray[np.uint64],
-    whole_changes: NDArray[np.int32],
+    cells: NDArray[np.int64],
     rows: NDArray[np.int32],
     time_ms: NDArray[np.int64],
-    value: NDArray[np.float64],
-    bits: NDArray[np.uint64],
+    bits: NDArray[np.int64],
     span_ms: int,
 ) -> None:
-    """One reading after the other: into its span's fingerprint, or the first of a new span."""
+    """One reading after the other, as the ``bits`` of its value: into its span's fingerprint, or the first of a new."""
     for k in range(len(rows)):
-        row = rows[k]
+        c = cells[rows[k]]
         now = time_ms[k] // span_ms
-        if now != span[row]:
-            whole[row], whole_mark[row], whole_changes[row] = span[row], mark[row], changes[row]
-            span[row], mark[row], changes[row] = now, np.uint64(14695981039346656037), 0
-        mark[row] = (mark[row] ^ bits[k]) * np.uint64(1099511628211)
-        if value[k] != last[row]:
-            changes[row] += 1
-            last[row] = value[k]
+        if now != c[SPAN]:
+            c[WHOLE], c[WHOLE_PRINT], c[WHOLE_MOVED] = c[SPAN], c[PRINT], c[MOVED]
+            c[SPAN], c[PRINT], c[MOVED] = now, BASIS, 0
+        c[PRINT] = (c[PRINT] ^ bits[k]) * PRIME
+        if bits[k] != c[LAST]:
+            c[MOVED] += 1
+            c[LAST] = bits[k]
