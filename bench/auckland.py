@@ -27,8 +27,8 @@ HOUR_MS = 3_600_000
 MONTH_H = 730
 PAST_H = 12 * MONTH_H
 TOGETHER_H = 12
-COUNTER_A_MONTH = 0.65  # alerts wanted of a counter, and of the city as a whole: together at most one a sensor
-CITY_A_MONTH = 6.0
+COUNTER_A_MONTH = 0.6  # alerts wanted of a counter, and of the city as a whole: together one a sensor and month
+CITY_A_MONTH = 8.0
 WAKES = 6  # in the small hours there is nobody to miss
 FOUND_WITHIN_H = 24
 
