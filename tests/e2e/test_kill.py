@@ -135,7 +135,8 @@ async def _main(folder: Path) -> None:
     detections = _uninterrupted(site, log, states)
     opened = {d.id for d in detections if d.state == "firing"}
     assert opened  # the gauges flooded
-    assert set(alerts) == opened
+    rules = {d.rule for d in detections}  # the others are the city's to tell: zones, claims, faults
+    assert {name for name, alert in alerts.items() if alert.detection.rule in rules} == opened
     for alert in alerts.values():
         assert [step.action for step in alert.history].count("opened") == 1
 
