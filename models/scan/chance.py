@@ -31,6 +31,7 @@ def replicates(
     Each draw has a generator of its own, so that the result does not depend on ``threads``. The search lets other
     threads run: this can go on in the background.
     """
+    circles, expected = circles.along(circles.curve), expected.along(circles.curve)
     seen = expected.table(np.zeros(expected.mean.shape), durations)
     base = seen.cells[:, :, 1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -64,6 +64,10 @@ class Expected:
         cells[:, :, 0], cells[:, :, 1] = self.sums(counts, durations), self.sums(self.mean, durations)
         totals = counts.sum(axis=(0, 2)).astype(np.float64) if self.relative else np.full(streams, np.inf)
         return Table(cells, totals)
+
+    def along(self, rank: NDArray[np.intp]) -> Expected:
+        """The same with the places in the order of ``rank``."""
+        return replace(self, mean=self.mean[rank], known=self.known[rank])
 
     def draw(self, rng: np.random.Generator) -> Counts:
         """Counts (places, streams, periods) as chance would have them."""

@@ -129,3 +129,14 @@ def test_ratios_at_their_edges() -> None:
     assert float(surplus(0.0, 0.0)) == pytest.approx(0.0)
     assert float(contrast(5.0, 2.0, 5.0)) == pytest.approx(5.0 * np.log(2.5))
     assert float(contrast(5.0, 5.0, 5.0)) == pytest.approx(0.0)
+
+
+def test_the_order_of_places_does_not_matter() -> None:
+    """Along a curve that keeps neighbours together the highest ratio is the same."""
+    rng = np.random.default_rng(9)
+    drawn, seen = circles(rng.uniform(0.0, 1.0, (200, 2)), 20), table(rng, 200, 1, 5, False)
+    along = drawn.along(drawn.curve)
+    assert sorted(drawn.curve.tolist()) == list(range(200))
+    assert highest(along, Table(seen.cells[drawn.curve], seen.totals)) == pytest.approx(highest(drawn, seen), rel=1e-12)
+    steps = np.linalg.norm(np.diff(along.points, axis=0), axis=1).mean()
+    assert steps < 0.5 * np.linalg.norm(np.diff(drawn.points, axis=0), axis=1).mean()
