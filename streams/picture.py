@@ -202,6 +202,9 @@ class Picture:
         pipe = self._client.pipeline(transaction=False)
         for shard, picture in self._shards.items():
             self._queue(pipe, shard, picture)
+        if self._ahead is not None:
+            pipe.set(contract.forecasts(self.city), self._ahead)
+            self._ahead = None
         zones, history = self._zones, self._history
         if zones is not None:
             self._zones, self._history = None, []
@@ -210,9 +213,6 @@ class Picture:
                 pipe.lpush(contract.history(self.city), *history)
                 pipe.ltrim(contract.history(self.city), 0, contract.HISTORY_LENGTH - 1)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "zones", "tick": zones["tick"]}))
-        if self._ahead is not None:
-            pipe.set(contract.forecasts(self.city), self._ahead)
-            self._ahead = None
         if self._watch is not None:
             pipe.set(contract.watch(self.city), self._watch)
             pipe.publish(contract.changes(self.city), json.dumps({"what": "watch"}))

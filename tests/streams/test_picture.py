@@ -246,6 +246,20 @@ def test_zones_are_the_last_tick_and_the_trend_is_kept(store: Store) -> None:
     play(store, test)
 
 
+def test_the_hour_ahead_is_there_before_its_zones_are_told(store: Store) -> None:
+    """Whoever hears of a tick finds the forecasts made in it."""
+
+    async def test(client: Redis, picture: Picture) -> None:
+        async with Listener(client) as listener:
+            picture.forecasts({"tick": 7, "rows": []})
+            picture.zones(7, [], {})
+            await picture.turn()
+            await listener.next("zones")
+        assert json.loads(await client.get(contract.forecasts(picture.city))) == {"tick": 7, "rows": []}
+
+    play(store, test)
+
+
 def test_the_trend_has_an_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Older totals than HISTORY_LENGTH go."""
     monkeypatch.setattr(contract, "HISTORY_LENGTH", 3)
