@@ -7,10 +7,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from config import city as cities
+from models import alarm, incidents
+from models.flood import Flooded
+from models.values import Incident, Task, Text
 from tests.e2e import desk
 from tests.wall import feed
 from tests.wall.stage import Stage
@@ -139,6 +143,58 @@ def test_the_language_is_switched_and_remembered(page: Page, stage: Stage) -> No
     page.goto(f"{stage.url}/desk?lang=zh")
     desk.wait_until_live(page)
     expect(page.locator(".queue h2")).to_have_text("告警队列")
+
+
+def case(stage: Stage, alerts: int = 1) -> Incident:
+    """An incident of new alerts, announced, with a task to do."""
+    made = [stage.feed.make(1, 5 + k) for k in range(alerts)]
+    incident = incidents.opened(made[0], made[0].opened)
+    for one in made[1:]:
+        incident = incidents.joined(incident, one, one.opened)
+    task = Task(id="t1", what=Text("Open the east gate", "打开东门"), who="security")
+    incident = msgspec.structs.replace(incident, tasks=(task,), active=alerts)
+    stage.feed.put_incident(incident)
+    for one in made:
+        stage.feed.put(alarm.joined(one, incident.id), announce=True)
+    return incident
+
+
+def test_an_incident_is_taken_moved_on_and_ticked_by_mouse_and_keys(page: Page, stage: Stage) -> None:
+    """Below the alert stands its incident: i takes it, n moves it on, a click ticks its task; the timeline tells."""
+    incident = case(stage)
+    desk.wait_for_alert(page, incident.alerts[0])
+    desk.row(page, incident.alerts[0]).click()
+    section = page.locator(".detail .case")
+    expect(section.locator("button.take")).to_be_enabled()
+    page.keyboard.press("i")
+    expect(section.locator("h4").first).to_contain_text("chen")
+    section.locator("button.next").click()
+    expect(section.locator("h4").first).to_contain_text("处置中")
+    page.keyboard.press("n")
+    expect(section.locator("h4").first).to_contain_text("已到场")
+    section.locator(".tasks input").check()
+    expect(section.locator(".tasks .done")).to_contain_text("chen")
+    expect(section.locator(".history")).to_contain_text("打开东门")
+    done = stage.feed.incident(incident.id)
+    assert done is not None
+    assert (done.state, done.owner, done.tasks[0].by) == ("on-scene", "chen", "chen")
+
+
+def test_a_flood_folds_the_queue_and_is_said(page: Page, stage: Stage) -> None:
+    """The header says so, an incident has one row with its number of alerts, and afterwards all is as before."""
+    incident = case(stage, alerts=4)
+    for key in incident.alerts:
+        desk.wait_for_alert(page, key)
+    stage.feed.write_flood(Flooded(seats={"desk": 40}, flood=True, since=1, hidden=31))
+    expect(page.locator(".head .alarm")).to_contain_text("告警洪水", timeout=5_000)
+    shown = [key for key in incident.alerts if desk.row(page, key).count()]
+    assert len(shown) == 1
+    expect(desk.row(page, shown[0])).to_contain_text("4 条告警")
+    assert page.locator(".queue .row").count() <= 10
+    stage.feed.write_flood(Flooded(seats={}, flood=False, since=None, hidden=0))
+    expect(page.locator(".head .alarm")).to_be_empty(timeout=5_000)
+    for key in incident.alerts:
+        desk.wait_for_alert(page, key)
 
 
 def test_a_viewer_cannot_acknowledge(stage: Stage, chromium: Browser) -> None:

@@ -24,7 +24,8 @@ from config import contract
 from config.city import City
 from config.register import COLUMNS, Register
 from models import alarm
-from models.values import Alert, Command, Detection, Severity, Text, alert_id, from_json, to_json
+from models.flood import Flooded
+from models.values import Alert, Command, Detection, Incident, Severity, Text, alert_id, from_json, to_json
 
 STEPS = 25  # a camera speaks every 25th step: each 5 s at 5 steps a second
 STEP_S = 0.2
@@ -272,6 +273,20 @@ class Feed:
         self.redis.hset(contract.alerts(self.city.id), alert.id, to_json(alert))
         if announce:
             self._say({"what": "alert", "id": alert.id, "state": alert.state})
+
+    def put_incident(self, incident: Incident) -> None:
+        """Write one incident, and say so."""
+        self.redis.hset(contract.incidents(self.city.id), incident.id, to_json(incident))
+        self._say({"what": "incident", "id": incident.id, "state": incident.state})
+
+    def incident(self, key: str) -> Incident | None:
+        """One incident as it lies in the store."""
+        data: Any = self.redis.hget(contract.incidents(self.city.id), key)
+        return from_json(data, Incident) if data else None
+
+    def write_flood(self, load: Flooded) -> None:
+        """How loaded the seats are."""
+        self.redis.set(contract.flood(self.city.id), to_json(load))
 
     def read(self, key: str) -> Alert | None:
         """One alert as it lies in the store."""

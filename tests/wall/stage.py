@@ -24,8 +24,9 @@ from config import contract, register
 from config.city import City
 from config.register import Register
 from config.settings import Settings
-from models import alarm
-from models.values import Alert, Command, from_json, to_json
+from models import alarm, incidents
+from models.orders import Refused
+from models.values import Alert, Answer, Command, Order, from_json, to_json
 from tests.wall.feed import Feed
 from wall.accounts import add_display, add_user
 
@@ -179,7 +180,10 @@ class Answering:
             while not self._stopped.is_set():
                 for messages in (await consumer.getmany(timeout_ms=100)).values():
                     for message in messages:
-                        self._carry_out(from_json(message.value, Command))
+                        if b'"about"' in message.value:
+                            self._order(from_json(message.value, Order))
+                        else:
+                            self._carry_out(from_json(message.value, Command))
         finally:
             await consumer.stop()
 
@@ -188,9 +192,28 @@ class Answering:
         after, answer = alarm.decide(alert, command, int(time.time() * 1000))
         if after is not None and after is not alert:
             self._feed.put(after, announce=True)
+        self._answer(answer)
+
+    def _order(self, order: Order) -> None:
+        """An order about an incident, by the real life cycle."""
+        incident = self._feed.incident(order.subject)
+        assert incident is not None
+        try:
+            after = incidents.obey(incident, order, int(time.time() * 1000))
+        except Refused as no:
+            self._answer(
+                Answer(
+                    command=order.id, alert=incident.id, status=no.status, state=no.state, by=no.by, message=str(no)
+                )
+            )  # fmt: skip
+        else:
+            self._feed.put_incident(after)
+            self._answer(Answer(command=order.id, alert=after.id, status="done", state=after.state, by=after.owner))
+
+    def _answer(self, answer: Answer) -> None:
         redis, city = self._feed.redis, self._feed.city.id
-        redis.set(contract.answer(city, command.id), to_json(answer), ex=contract.ANSWER_TTL_S)
-        redis.publish(contract.changes(city), msgspec.json.encode({"what": "answer", "command": command.id}))
+        redis.set(contract.answer(city, answer.command), to_json(answer), ex=contract.ANSWER_TTL_S)
+        redis.publish(contract.changes(city), msgspec.json.encode({"what": "answer", "command": answer.command}))
 
 
 def answers(url: str) -> bool:

@@ -28,6 +28,8 @@ FAMILIES = (
     "empty.",
     "watch.wants.",
     "fault.",
+    "incident.state.",
+    "incident.do.",
 )
 
 

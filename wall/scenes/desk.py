@@ -18,6 +18,10 @@ KEYS = (
     ("A", "help.ack"),
     ("C", "help.comment"),
     ("F", "help.filter"),
+    ("I", "help.take"),
+    ("N", "help.next"),
+    ("T", "help.tick"),
+    ("L", "help.launch"),
     ("?", "help.help"),
 )
 

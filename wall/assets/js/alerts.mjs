@@ -13,6 +13,15 @@ export function ordered(alerts) {
     || (waiting(a) ? a.deadline - b.deadline : b.opened - a.opened) || (ka < kb ? -1 : 1));
 }
 
+// In a flood one row an incident, its first alert in the order given, at most `rows`: [[id, alert, how many]].
+export function folded(shown, rows) {
+  const count = new Map();
+  for (const [id, alert] of shown) count.set(alert.incident || id, (count.get(alert.incident || id) ?? 0) + 1);
+  const first = new Map();
+  for (const [id, alert] of shown) if (!first.has(alert.incident || id)) first.set(alert.incident || id, [id, alert, count.get(alert.incident || id)]);
+  return [...first.values()].slice(0, rows);
+}
+
 export function tally(alerts) {
   const out = { active: 0, waiting: 0, acknowledged: 0, faults: 0, level: { 1: 0, 2: 0, 3: 0, 4: 0 }, highest: 0 };
   for (const alert of alerts.values()) {

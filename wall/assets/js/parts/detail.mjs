@@ -4,6 +4,7 @@ import { panelState } from "../panel.mjs";
 import { el, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
 import { token } from "../token.mjs";
+import { Case } from "./case.mjs";
 
 export class Detail {
   constructor(element, app) {
@@ -18,7 +19,8 @@ export class Detail {
     this.why = el("p", { class: "why" });
     this.history = el("div");
     this.nearby = el("div");
-    this.body.append(this.facts, this.why, el("div", {}, el("div", { class: "act" }, this.comment, this.button), this.said), this.history, this.nearby,
+    this.case = new Case(app);
+    this.body.append(this.facts, this.why, el("div", {}, el("div", { class: "act" }, this.comment, this.button), this.said), this.case.node, this.history, this.nearby,
       el("p", { class: "desk-hint" }, app.format.t("desk.keys")));
     this.answers = new Map(); // alert id → what the last command came to
     addEventListener("keydown", (event) => this.#key(event));
@@ -29,6 +31,7 @@ export class Detail {
     const { app } = this, alert = app.state.alerts.get(app.chosen);
     panelState(this.element, app, !alert);
     if (changed.has("alerts")) for (const id of this.answers.keys()) if (!app.state.alerts.has(id)) this.answers.delete(id);
+    if (changed.has("alerts") || changed.has("chosen") || changed.has("incidents")) this.case.update(alert);
     if (!alert || !(changed.has("alerts") || changed.has("chosen"))) return;
     this.#facts(app.chosen, alert);
     this.#act(app.chosen, alert);
@@ -154,6 +157,10 @@ export class Detail {
       a: () => this.acknowledge(),
       c: () => this.comment.focus(),
       f: () => this.queue.filter(),
+      i: () => this.case.take(),
+      n: () => this.case.next(),
+      t: () => this.case.tick(),
+      l: () => this.case.launch(),
     };
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || (help.open && event.key !== "?")) return;

@@ -49,7 +49,11 @@ export class Head {
     if (app.health === "disconnected") text = f.t("state.disconnected");
     else if (app.beat && !app.beat.store && app.state.seq >= 0) text = f.t("state.store");
     else if (app.health === "stale") text = f.t("state.stale", { age: f.age(app.age) });
+    const flood = app.state.flood.get("now");
+    const flooded = !text && Boolean(flood?.flood);
+    if (flooded) text = f.t("state.flood", { n: f.number(flood.hidden) });
     say(banner, text);
+    banner.classList.toggle("flood", flooded);
     banner.classList.toggle("off", app.health === "disconnected");
   }
 }

@@ -1,9 +1,10 @@
 // The queue: on the wall as much as fits, on the desk all of it, chosen and acknowledged by mouse and keys.
-import { active, faulty, ordered, tally, waiting } from "../alerts.mjs";
+import { active, faulty, folded, ordered, tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
 
+const FLOOD_ROWS = 10; // of the queue while the room is in a flood (models/flood.py)
 const AT_MOST = 60; // rows made on a wall, of which those that fit are seen
 
 export class Queue {
@@ -16,7 +17,7 @@ export class Queue {
     this.list = el("ol", this.desk ? { role: "listbox", tabindex: "0", "aria-label": app.format.t("panel.queue") } : {});
     this.more = el("p", { class: "more", hidden: true });
     element.querySelector(".body").append(this.list);
-    if (!this.desk) element.append(this.more);
+    element.append(this.more);
     if (this.desk) this.#filter();
     new ResizeObserver(() => this.#fit()).observe(element);
   }
@@ -24,7 +25,7 @@ export class Queue {
   update(changed) {
     const { app } = this;
     panelState(this.element, app, !app.state.alerts.size);
-    if (changed.has("alerts") || changed.has("chosen") || changed.has("filter")) this.#draw();
+    if (changed.has("alerts") || changed.has("chosen") || changed.has("filter") || changed.has("flood")) this.#draw();
     if (changed.has("second")) this.#tick();
   }
 
@@ -34,10 +35,14 @@ export class Queue {
   #draw() {
     const { app } = this, alerts = app.state.alerts, before = this.shown?.map(([id]) => id) ?? [];
     this.shown = ordered(alerts).filter(([id, alert]) => this.#belongs(id, alert));
-    if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
+    this.flood = Boolean(app.state.flood.get("now")?.flood) && this.shows !== "faults";
+    const every = this.shown.length;
+    if (this.flood) this.shown = folded(this.shown, FLOOD_ROWS);
+    else if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
+    this.left = every - this.shown.length;
     if (this.desk) this.#keepChosen(before);
     const first = this.shown.find(([, alert]) => alert.state === "unacknowledged" && alert.level === 1)?.[0];
-    const nodes = this.shown.map(([id, alert]) => this.#row(id, alert, id === first));
+    const nodes = this.shown.map(([id, alert, count]) => this.#row(id, alert, id === first, count));
     for (const id of this.rows.keys()) if (!alerts.has(id) || !this.shown.some(([key]) => key === id)) this.rows.delete(id);
     nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
@@ -62,7 +67,7 @@ export class Queue {
     if (next !== app.chosen) queueMicrotask(() => app.choose(next));
   }
 
-  #row(id, alert, first) {
+  #row(id, alert, first, count = 1) {
     const { format: f, ground } = this.app;
     let row = this.rows.get(id);
     if (!row) {
@@ -86,9 +91,10 @@ export class Queue {
     put(row.node, "class", `row l${alert.level} ${alert.state}${first ? " first" : ""}${pending ? " pending" : ""}${row.node.classList.contains("freshly") ? " freshly" : ""}`);
     put(row.node, "data-state", alert.state);
     if (this.desk) put(row.node, "aria-selected", String(id === this.app.chosen));
-    say(row.what.children[0], f.both(alert.headline));
+    const incident = count > 1 ? this.app.state.incidents.get(alert.incident) : null;
+    say(row.what.children[0], f.both(incident ? incident.title : alert.headline));
     const zone = ground.zones.find((zone) => zone.id === alert.district);
-    const extra = [alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : ""];
+    const extra = [count > 1 ? f.t("queue.folded", { n: count }) : "", alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : ""];
     say(row.what.children[1], [...new Set([zone && f.both(zone.name), f.both(alert.place), ...extra].filter(Boolean))].join(" · "));
     const held = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
     say(row.when.children[1], pending ? f.t("desk.pending") : held);
@@ -125,7 +131,8 @@ export class Queue {
 
   // On a wall nobody scrolls: say how many more there are.
   #fit() {
-    if (this.desk || !this.shown) return;
+    if (!this.shown) return;
+    if (this.desk || this.flood) return this.#folded();
     const room = this.more.hidden ? 0 : this.more.offsetHeight;
     const bottom = this.element.querySelector(".body").getBoundingClientRect().bottom - room;
     let seen = 0;
@@ -137,6 +144,14 @@ export class Queue {
     const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - seen;
     this.more.hidden = left <= 0;
     if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
+  }
+
+  // In a flood: how many alerts have no row of their own.
+  #folded() {
+    const n = this.flood ? this.left : 0;
+    this.more.hidden = n <= 0;
+    for (const node of this.list.children) node.style.visibility = "";
+    if (n > 0) say(this.more, this.app.format.t("queue.flood", { n }));
   }
 
   #filter() {
