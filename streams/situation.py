@@ -57,9 +57,9 @@ class Situations:
             zones = await self._zones()
             wanted = {one.id: self._near(one, place) for one, place in incidents}
             levels = await self._levels({gauge for near in wanted.values() for some in near.values() for gauge in some})
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, msgspec.DecodeError) as error:
             if not self._away:
-                log.warning("the store is away, so nothing is proposed: %s", error)
+                log.warning("the picture cannot be read, so nothing is proposed: %s", error)
             self._away = True
             return {}
         self._away = False

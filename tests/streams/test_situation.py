@@ -164,6 +164,12 @@ def test_without_the_store_nothing_is_said(site: Site) -> None:
     assert asyncio.run(asked()) == {}
 
 
+def test_a_picture_that_cannot_be_read_is_no_situation(store: Store) -> None:
+    """What another programme wrote over the zones stops nobody."""
+    store.client.set(contract.zones("chengdu"), b'{"tick": NaN')
+    assert of(store, incident("gauge-1")) == {}
+
+
 class Agent:
     """The part of the agent alerts that the planner works on."""
 
