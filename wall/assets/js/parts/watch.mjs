@@ -37,7 +37,8 @@ export class Watch {
   }
 
   #draw(watch) {
-    const f = this.app.format, shown = [...watch].slice(0, this.desk ? watch.size : WALL_ROWS);
+    const f = this.app.format, strangest = [...watch].sort(([, a], [, b]) => Boolean(a.ended) - Boolean(b.ended) || b.score - a.score);
+    const shown = strangest.slice(0, this.desk ? watch.size : WALL_ROWS);
     const nodes = shown.map(([id, row]) => this.#row(id, row, f));
     for (const id of this.rows.keys()) if (!watch.has(id)) this.rows.delete(id);
     this.list.replaceChildren(...nodes);
