@@ -20,7 +20,7 @@ from citybrain.local.ports import free_port
 from config.settings import Settings
 
 UP_S = 90.0  # on a busy machine
-ROLES = {"broker", "redis", "gateway", "wall", "archive", "worker"}
+ROLES = {"broker", "redis", "gateway", "wall", "archive", "notifier", "notifier-spare", "worker"}
 
 
 @dataclass
