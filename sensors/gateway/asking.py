@@ -79,9 +79,9 @@ class Asking:
         """Milliseconds since 1970 UTC."""
         return int(self.clock() * 1000)
 
-    def asker(self, request: Request) -> Gateway:
+    def asker(self, request: Request, scope: str = DISPATCH) -> Gateway:
         """Who may act; raises ``Problem`` 401 or 403."""
-        return self.access.admit(dict(request.scope["headers"]), DISPATCH)
+        return self.access.admit(dict(request.scope["headers"]), scope)
 
 
 def key(request: Request) -> str:

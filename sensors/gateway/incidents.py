@@ -14,7 +14,7 @@ from models.values import Incident, IncidentState, Order, Severity, to_json
 from sensors.gateway import asking
 from sensors.gateway.asking import JSON, Asking, By, Comment, Id, Moment
 from sensors.problems import Problem, shown
-from sensors.tokens import LOOK, Gateway
+from sensors.tokens import LEAD, LOOK, Gateway
 
 Argument = str | int | float | bool | list[str] | None
 
@@ -115,7 +115,7 @@ def _nothing_to_do(do: str) -> Problem:
 
 
 def router(office: Office) -> APIRouter:
-    """The routes; reading needs a token with the scope ``look``, acting one with ``dispatch``."""
+    """The routes; reading needs a token with the scope ``look``, acting ``dispatch``, silencing ``lead``."""
     routes = APIRouter(tags=["incidents"])
     bodies = asking.small_bodies()
 
@@ -150,14 +150,14 @@ def router(office: Office) -> APIRouter:
 
     @routes.post("/v1/silences", summary="Keep alerts quiet for a time")
     async def silence(request: Request) -> Response:
-        who, key = office.asking.asker(request), asking.key(request)
+        who, key = office.asking.asker(request, LEAD), asking.key(request)
         remedy = 'send {"by": "who", "comment": "why", "until": "2026-12-24T18:00:00+08:00", "place": "…"}'
         asked = await asking.body(request, bodies, NewSilence, remedy)
         return Response(to_json(await office.silence(asked, key, who)), 201, media_type=JSON)
 
     @routes.delete("/v1/silences/{id}", summary="End a silence before its time")
     async def end(request: Request, number: Id, by: Annotated[str, Query(min_length=1, max_length=200)]) -> Response:
-        who, key = office.asking.asker(request), asking.key(request)
+        who, key = office.asking.asker(request, LEAD), asking.key(request)
         return Response(to_json(await office.end(number, by, key, who)), media_type=JSON)
 
     return routes
