@@ -95,11 +95,11 @@ async def _fill(kafka: str, topic: str, messages: list[bytes]) -> None:
 
 async def _bare(kafka: str, topic: str) -> float:
     """Detections a second that a loop only consumes and decodes: the limit."""
-    consumer, partition = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False), TopicPartition(topic, 0)
+    partition = TopicPartition(topic, 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     consumer.assign([partition])
     end = (await consumer.end_offsets([partition]))[partition]
-    await consumer.seek_to_beginning(partition)
     started, done = time.perf_counter(), 0
     while await consumer.position(partition) < end:
         for record in (await consumer.getmany(partition, timeout_ms=1000)).get(partition, []):
@@ -120,10 +120,9 @@ async def _work(stack: Stack, site: Site, fired: set[str]) -> dict[str, Any]:
     assert pid is not None
     os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
     alerts, topic = set[str](), TopicPartition(contract.ALERTS.of(city), 0)
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     consumer.assign([topic])
-    await consumer.seek_to_beginning(topic)
     began, cpu, memory, closed = 0.0, 0.0, 0.0, set[str]()
     until = time.monotonic() + PATIENCE_S
     while (len(alerts) < len(fired) or len(closed) < len(fired) - SOURCES) and time.monotonic() < until:

@@ -185,6 +185,7 @@ def test_a_flood_folds_the_queue_and_is_said(page: Page, stage: Stage) -> None:
     incident = case(stage, alerts=4)
     for key in incident.alerts:
         desk.wait_for_alert(page, key)
+    settle(page, stage)  # fresh data, so that nothing graver stands in the header
     stage.feed.write_flood(Flooded(seats={"desk": 40}, flood=True, since=1, hidden=31))
     expect(page.locator(".head .alarm")).to_contain_text("告警洪水", timeout=5_000)
     shown = [key for key in incident.alerts if desk.row(page, key).count()]
@@ -192,6 +193,7 @@ def test_a_flood_folds_the_queue_and_is_said(page: Page, stage: Stage) -> None:
     expect(desk.row(page, shown[0])).to_contain_text("4 条告警")
     assert page.locator(".queue .row").count() <= 10
     stage.feed.write_flood(Flooded(seats={}, flood=False, since=None, hidden=0))
+    settle(page, stage)
     expect(page.locator(".head .alarm")).to_be_empty(timeout=5_000)
     for key in incident.alerts:
         desk.wait_for_alert(page, key)

@@ -8,7 +8,7 @@ const LINES = 40; // of the timeline
 export class Case {
   constructor(app) {
     this.app = app;
-    this.said = el("p", { class: "said", role: "status", "aria-live": "polite" });
+    this.said = el("p", { class: "came", role: "status", "aria-live": "polite" });
     this.what = el("div", { class: "case-body" });
     this.node = el("section", { class: "case", hidden: true }, this.what, this.said);
     this.id = "";
