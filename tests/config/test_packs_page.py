@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from config import alarm_keys
 from config import pack as packs
 from models import detectors
 from models.detections import HEADLINE_WORDS
@@ -33,8 +34,8 @@ def rows(heading: str) -> list[str]:
         ("## `zones`", packs._Zones),
         ("## `rules`", packs._Rule),
         ("## `plan`", packs.PlanKey),
-        ("## `group`", packs.GroupKey),
-        ("## `inhibit`", packs.InhibitKey),
+        ("## `group`", alarm_keys.GroupKey),
+        ("## `inhibit`", alarm_keys.InhibitKey),
     ],
 )
 def test_every_key_is_on_the_page(heading: str, declared: type[Any]) -> None:

@@ -167,8 +167,8 @@ def test_a_rule_that_is_gone_is_let_go() -> None:
 def test_every_column_can_be_used(reads: Reads, columns: dict[str, str]) -> None:
     """Each column of the documented ones can stand in an expression."""
     for name in columns:
-        line = {"line": 5.0} if name in AHEAD_COLUMNS else {}
-        made = rule(f"{name} = 'venue'" if name == "zone_kind" else f"{name} > 1", reads=reads, **line)
+        line = 5.0 if name in AHEAD_COLUMNS else None
+        made = rule(f"{name} = 'venue'" if name == "zone_kind" else f"{name} > 1", reads=reads, line=line)
         frame = pl.DataFrame({name: ["venue" if name == "zone_kind" else 2.0], "score": [2.0]})
         assert made.holds(frame) == ([True], [False])
 

@@ -53,7 +53,7 @@ def test_no_input_is_answered_with_a_fault(everything: Served) -> None:
     schema = schemathesis.openapi.from_dict(everything.http.get("/openapi.json").json())
     schema.config.base_url = str(everything.http.base_url)
     headers = {"authorization": everything.http.headers["authorization"]}
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]  # it raises
     assert len(operations) > 30
     for operation in operations:
 
