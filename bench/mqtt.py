@@ -147,9 +147,8 @@ def _wait(done: Callable[[], bool], what: str, within_s: float = 60) -> None:
 
 def _serve(settings: Settings) -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    city = SimpleNamespace(folder=settings.data, timezone="UTC", view=SimpleNamespace(centre=(104.0, 30.6)))
-    site: Any = SimpleNamespace(settings=settings, city=city, register=_register())
-    asyncio.run(run_mqtt(site))
+    city: Any = SimpleNamespace(folder=settings.data, timezone="UTC", view=SimpleNamespace(centre=(104.0, 30.6)))
+    asyncio.run(run_mqtt(settings, city, _register()))
 
 
 def _count(given: tuple[int, Synchronized[int]]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import Literal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Literal, ParamSpec
 
 from config.settings import Settings
 
 Role = Literal["gateway", "mqtt", "poll", "worker", "wall", "archive", "notifier"]
+P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 
@@ -34,37 +38,17 @@ def run(role: Role, settings: Settings) -> int:
         from streams.notifier import run_notifier
 
         return asyncio.run(run_notifier(settings, kafka, redis))
-    from citybrain import prepare
-    from config import services, units
-    from config import site as sites
-
-    prepare.make_register(settings)
-    if role in ("gateway", "mqtt", "worker", "archive"):
-        site = sites.load(settings)
-        prepare.make_topics(kafka, site.city.id, site.register.shards)
-    if role == "gateway":
-        from config.registrar import Registrar
-        from sensors.gateway.app import run as gateway
-
-        fleet = frozenset(units.of_city(site.city))
-        watched = [one for pack in site.packs for one in pack.watched]
-        keeper = Registrar(settings.register, site.city, watched)
-        gateway(settings, site.city.timezone, services.load(site.city.folder), fleet, keeper)
-        return 0
-    if role == "poll":
-        from config import city as cities
-        from sensors.poll import run_poll
-
-        return asyncio.run(run_poll(settings, cities.load(settings.city).folder))
-    if role == "mqtt":
-        from sensors.mqtt.door import run_mqtt
-
-        return asyncio.run(run_mqtt(site))
+    _aside(_prepare, settings, kafka if role in ("gateway", "mqtt", "worker", "archive") else None)
+    if role in ("gateway", "mqtt", "poll"):
+        return _door(role, settings)
     if role == "wall":
         from wall.app import run as wall
 
         wall(settings)
         return 0
+    from config import site as sites
+
+    site = sites.load(settings)
     if role == "archive":
         from streams.archivist import run_archive
 
@@ -73,3 +57,44 @@ def run(role: Role, settings: Settings) -> int:
     from streams.worker import run_worker
 
     return asyncio.run(run_worker(site, kafka, redis))
+
+
+def _door(role: Role, settings: Settings) -> int:
+    """Run one of the doors by which readings come in."""
+    from config import city as cities
+
+    city = cities.load(settings.city)
+    if role == "poll":
+        from sensors.poll import run_poll
+
+        return asyncio.run(run_poll(settings, city.folder))
+    if role == "mqtt":
+        from config import register
+        from sensors.mqtt.door import run_mqtt
+
+        return asyncio.run(run_mqtt(settings, city, register.load(settings.register)))
+    from config import pack, services, units
+    from config.registrar import Registrar
+    from sensors.gateway.app import run as gateway
+    from sensors.gateway.place import Place
+
+    watched = [one for loaded in pack.load_all() for one in loaded.watched]
+    keeper = Registrar(settings.register, city, watched)
+    gateway(settings, Place(city.timezone, services.load(city.folder), frozenset(units.of_city(city)), keeper))
+    return 0
+
+
+def _prepare(settings: Settings, kafka: str | None) -> None:
+    """See that the register is there, and the topics on the broker ``kafka``."""
+    from citybrain import prepare
+    from config import register
+
+    prepare.make_register(settings)
+    if kafka is not None:
+        prepare.make_topics(kafka, settings.city, register.load(settings.register).shards)
+
+
+def _aside(work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
+    """Do the work in a child process, so that the memory it takes goes with it; raises what it raised."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        pool.submit(work, *given, **named).result()

@@ -294,7 +294,8 @@ def _in_districts(found: Sequence[Zone]) -> tuple[Zone, ...]:
     """The zones with the district of each label."""
     districts = [zone for zone in found if zone.kind == "district"]
     where = zones([zone.id for zone in districts], [zone.polygon for zone in districts])
-    rows = where.districts([zone.lon for zone in found], [zone.lat for zone in found])
+    labels = where.containing_few([zone.lon for zone in found], [zone.lat for zone in found])
+    rows = where.districts_of(labels, len(found))
     return tuple(
         replace(zone, district=where.ids[row] if row >= 0 else "") for zone, row in zip(found, rows, strict=True)
     )

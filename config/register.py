@@ -10,16 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from polars.exceptions import PolarsError
-from scipy.sparse import csr_array
 
 from config.city import City
 from geo.crs import NAMES, Crs, convert
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 COLUMNS: dict[str, pl.DataType] = {
     "datastream": pl.String(),  # "<asset>/<property>"
@@ -95,6 +97,8 @@ class Register:
 
     def membership(self, zones: int) -> csr_array:
         """(zones, datastreams) uint8: which zone contains which datastream."""
+        from scipy.sparse import csr_array  # here: a gateway loads the register too, and never asks for this
+
         lists = self.frame["zones"]
         counts = lists.list.len().to_numpy()
         columns = np.repeat(np.arange(len(self)), counts)

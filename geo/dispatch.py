@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from geo.travel import GreatCircle, Travel
 
@@ -165,6 +164,8 @@ def _round(matrix: _Matrix, rows: Any, columns: Any) -> tuple[Any, Any] | None:
     suits, driving = matrix.suitable[here], matrix.driving[here]
     if not suits.any():
         return None
+    from scipy.optimize import linear_sum_assignment  # here: it takes 30 MB, and few processes send units
+
     worth = driving[suits].max() * min(len(rows), len(columns)) + 1.0
     a, b = linear_sum_assignment(np.where(suits, driving - worth, 0.0))
     good = suits[a, b]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import KDTree
 
 from geo.crs import Metric
 from geo.distance import great_circles_m
+
+if TYPE_CHECKING:  # scipy is loaded by who has roads: it takes 30 MB
+    from scipy.sparse import csr_array
+    from scipy.spatial import KDTree
 
 Float64 = NDArray[np.float64]
 
@@ -62,6 +63,8 @@ class RoadGraph:
 
     @cached_property
     def _graph(self) -> csr_array:
+        from scipy.sparse import csr_array
+
         if len(self.time_s) and not (self.time_s > 0).all():
             worst = float(np.min(self.time_s))
             raise ValueError(f"an edge takes {worst} s; each must take more than 0 s")
@@ -77,6 +80,8 @@ class RoadGraph:
 
     @cached_property
     def _tree(self) -> KDTree:
+        from scipy.spatial import KDTree
+
         return KDTree(np.column_stack(self.metric.forward(self.lon, self.lat)))
 
     def _joined(self, lon: Float64, lat: Float64) -> tuple[NDArray[np.int64], Float64]:
@@ -99,4 +104,6 @@ class RoadGraph:
 
 def _search(graph: Any, sources: NDArray[np.int64]) -> Float64:
     """(sources, nodes) shortest times from each source."""
+    from scipy.sparse.csgraph import dijkstra
+
     return np.atleast_2d(np.asarray(dijkstra(graph, indices=sources), np.float64))

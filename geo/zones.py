@@ -84,6 +84,12 @@ class Zones:
         """All zones that contain each point, borders included; a NaN or infinite point is in none."""
         return Hits(*self.cells.pairs(*_columns(lon, lat)))
 
+    def containing_few(self, lon: Any, lat: Any) -> Hits:
+        """As ``containing``, for up to some thousand points: no index is built and no compiler loaded for them."""
+        point, zone = self.tree.query(shapely.points(*_columns(lon, lat)), predicate="intersects")
+        order = np.lexsort((zone, point))
+        return Hits(point[order].astype(np.int32), zone[order].astype(np.int32))
+
     def districts(self, lon: Any, lat: Any) -> Int32:
         """(points,): the row of the district of each point, the lowest on a border, -1 outside all."""
         x, y = _columns(lon, lat)

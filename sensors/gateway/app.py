@@ -21,8 +21,6 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from config.register import Register, RegisterError, load
-from config.registrar import Registrar
-from config.services import Service
 from config.settings import Settings
 from sensors.digest import Digests
 from sensors.gateway import (
@@ -49,6 +47,7 @@ from sensors.gateway.following import follow
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Outlet
 from sensors.gateway.parts import parts
+from sensors.gateway.place import NOWHERE, Place
 from sensors.gateway.readings import PATH, Readings
 from sensors.mqtt.asyncapi import describe
 from sensors.mqtt.routes import DEFAULT
@@ -76,18 +75,14 @@ def create(
     settings: Settings,
     register: Register,
     clock: Callable[[], float] = time.time,
-    zone: str = "UTC",
-    services: tuple[Service, ...] = (),
-    fleet: frozenset[str] | None = None,
-    registrar: Registrar | None = None,
+    place: Place = NOWHERE,
 ) -> FastAPI:
-    """The application for the city of ``settings`` and its ``register``; ``clock`` gives seconds since 1970, ``zone``
-    is that of times that come without one, ``services`` are what citizens may ask of the city, ``fleet`` the ids of
-    its units (None: positions of any are taken), ``registrar`` changes the register (None: nobody can over HTTP).
+    """The application for the city of ``settings``, its ``register`` and its ``place``; ``clock`` gives seconds since
+    1970.
 
     Raises ``SettingsError`` without ``settings.kafka``, and ``LogError`` when another gateway has the spool.
     """
-    made = parts(settings, register, settings.spool, zone, clock)
+    made = parts(settings, register, settings.spool, place.zone, clock)
     outlet, metrics, picture = made.outlet, made.metrics, made.picture
     known = Tokens(settings.secrets / TOKENS, clock)
     access = Access(known, settings.certificate_header or "")
@@ -128,14 +123,14 @@ def create(
     app.include_router(units.router(units.Fleet(asking)))
     app.include_router(warnings.router(warnings.Bulletin(asking)))
     tolerance_ms = settings.future_tolerance_s * 1000
-    app.include_router(positions.router(positions.Positions(access, bodies, made.reception, fleet, tolerance_ms)))
+    app.include_router(positions.router(positions.Positions(access, bodies, made.reception, place.fleet, tolerance_ms)))
     app.include_router(duty.router(duty.Desk(settings, asking)))
     app.include_router(sources.router(sources.Sources(access, picture)))
-    app.include_router(registry.router(registry.Registry(access, bodies, registrar, picture, made.checks.knows)))
+    app.include_router(registry.router(registry.Registry(access, bodies, place.registrar, picture, made.checks.knows)))
     app.include_router(viid.router(viid.Viid(access, known, Digests(), bodies, made.reception)))
     app.include_router(doors.router(doors.Doors(access, bodies, made.reception)))
     app.include_router(
-        requests.router(requests.Requests(access, bodies, made.reception, made.gatherer, picture, services))
+        requests.router(requests.Requests(access, bodies, made.reception, made.gatherer, picture, place.services))
     )
     _add_health(app, outlet, made.checks, metrics)
     _add_problems(app)
@@ -143,20 +138,14 @@ def create(
     return app
 
 
-def run(
-    settings: Settings,
-    zone: str = "UTC",
-    services: tuple[Service, ...] = (),
-    fleet: frozenset[str] | None = None,
-    registrar: Registrar | None = None,
-) -> None:
+def run(settings: Settings, place: Place = NOWHERE) -> None:
     """Serve on ``settings.host`` and ``settings.gateway_port`` until SIGTERM or SIGINT.
 
     Waits for the register. What is in flight when the signal comes is answered first.
     """
     signal.signal(signal.SIGTERM, _leave)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells every try; the outlet tells when one matters
-    app = create(settings, registered(settings), zone=zone, services=services, fleet=fleet, registrar=registrar)
+    app = create(settings, registered(settings), place=place)
     gc.collect()
     gc.freeze()  # the register stays for ever; looking through it again would only cost time
     config = uvicorn.Config(

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from config import contract
@@ -28,6 +27,8 @@ def past_alerts(archive: Path, start: int, end: int, live: Iterable[Alert] = ())
 
 
 def _archived(folder: Path, start: int, end: int) -> list[Alert]:
+    import duckdb  # here: it takes 25 MB, and a door that is never asked for the past does not need it
+
     files = [str(path) for path in folder.glob("day=*/p0-*.parquet") if path.parent.name[4:] >= _day(start)]
     if not files:
         return []

@@ -21,8 +21,9 @@ from typing import Any
 from prometheus_client import start_http_server
 
 from config import contract
+from config.city import City
+from config.register import Register
 from config.settings import Settings
-from config.site import Site
 from models.values import to_json
 from sensors.codecs.base import Envelope
 from sensors.codecs.errors import Fault
@@ -182,15 +183,14 @@ class Door:
         self._parts.metrics.took(gateway.name, 0, [fault], told.now, None)
 
 
-async def run_mqtt(site: Site, stop: asyncio.Event | None = None) -> int:
+async def run_mqtt(settings: Settings, city: City, register: Register, stop: asyncio.Event | None = None) -> int:
     """Stand at the broker of ``CITYBRAIN_MQTT`` until told to stop; the exit code. Raises ``DoorError``."""
-    settings = site.settings
     if settings.mqtt is None:
         raise DoorError("CITYBRAIN_MQTT is not set; set it to mqtt://user:password@host:1883")
     address = Address.of(settings.mqtt.get_secret_value())
-    routes = load(site.city.folder)
-    made = parts(settings, site.register, settings.home / "spool-mqtt", site.city.timezone)
-    door = Door(made, routes, Offline(settings.home / "mqtt" / "offline.json", site.city.view.centre), settings.city)
+    routes = load(city.folder)
+    made = parts(settings, register, settings.home / "spool-mqtt", city.timezone)
+    door = Door(made, routes, Offline(settings.home / "mqtt" / "offline.json", city.view.centre), settings.city)
     lines: list[Line] = []
     line = Line(
         address,
@@ -206,7 +206,11 @@ async def run_mqtt(site: Site, stop: asyncio.Event | None = None) -> int:
     await made.outlet.start()
     aside = [asyncio.create_task(line.run()), asyncio.create_task(follow(settings.register, made.use))]
     if made.picture:
-        aside.append(asyncio.create_task(made.picture.publish(made.metrics.tallies, made.metrics.quarantine, made.reception.health)))
+        aside.append(
+            asyncio.create_task(
+                made.picture.publish(made.metrics.tallies, made.metrics.quarantine, made.reception.health)
+            )
+        )
     ended = asyncio.create_task(stop.wait())
     await asyncio.wait([ended, *aside], return_when=asyncio.FIRST_COMPLETED)
     for task in aside:

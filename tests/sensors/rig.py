@@ -26,6 +26,7 @@ from models import batch
 from models.values import DeadLetter, from_json
 from sensors import tokens
 from sensors.gateway.app import create
+from sensors.gateway.place import Place
 
 NOW = 1_790_000_000.0  # the gateway's clock in the tests, s since 1970
 NOW_MS = int(NOW * 1000)
@@ -157,8 +158,9 @@ def prepared(home: Path, servers: str, city: str, **more: Any) -> tuple[Settings
 def served(
     settings: Settings, token: str, clock: Callable[[], float] = lambda: NOW, known: Register | None = None, **more: Any
 ) -> Iterator[Served]:
-    """Serve a gateway in a thread while the block runs; ``known`` is its register where it is not the usual one."""
-    app = create(settings, known or register(), clock, **more)
+    """Serve a gateway in a thread while the block runs; ``known`` is its register where it is not the usual one,
+    ``more`` is what its city brings."""
+    app = create(settings, known or register(), clock, Place(**more))
     port = settings.gateway_port
     config = uvicorn.Config(app, port=port, access_log=False, log_config=None, lifespan="on", ws="none")
     server = uvicorn.Server(config)

@@ -39,7 +39,7 @@ from config.settings import Settings
 from sensors.mqtt.door import run_mqtt
 from tests.sensors.rig import register
 city = SimpleNamespace(folder=Path(sys.argv[1]), timezone="UTC", view=SimpleNamespace(centre=(104.0, 30.6)))
-asyncio.run(run_mqtt(SimpleNamespace(settings=Settings(), city=city, register=register())))
+asyncio.run(run_mqtt(Settings(), city, register()))
 """
 
 
