@@ -19,7 +19,7 @@ from models.values import Command, Order, from_json, to_json
 from sensors import tokens
 from tests.models.table import detection
 from tests.sensors.conftest import Start
-from tests.sensors.rig import NOW_MS, Served
+from tests.sensors.rig import NOW_MS, Served, wait_until
 
 HOUR_MS = 3_600_000
 
@@ -73,6 +73,7 @@ def keeper(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[K
             served = start(redis=url)
             lead = tokens.issue(served.settings.secrets / "gateways.json", "lead", (tokens.LEAD,))
             served.http.headers["authorization"] = f"Bearer {lead}"
+            wait_until(lambda: served.http.get("/v1/incidents").status_code == 200, "the token is known")
             made = Keeper(served, client)
             yield made
             made.stopped.set()
@@ -185,7 +186,7 @@ def test_each_scope_opens_its_own_doors(keeper: Keeper, http: httpx.Client) -> N
     def ask(token: str, method: str, path: str) -> int:
         return http.request(method, f"/v1/{path}", json=body, headers={"authorization": f"Bearer {token}"}).status_code
 
-    threading.Event().wait(1.1)  # the book is read again after a second
+    wait_until(lambda: ask(dispatch, "GET", "silences") == 200, "the tokens are known")
     assert ask(look, "GET", "incidents") == ask(dispatch, "GET", "silences") == 200
     assert ask(look, "POST", "incidents/x/assign") == 403
     assert ask(dispatch, "POST", "silences") == 403
