@@ -23,7 +23,10 @@ CELL_M = 2_000.0  # of the grid in which points are looked up; no pack's ``near_
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How a pack's alerts come together: ``near_m`` metres (at most CELL_M), ``window_ms`` after the last one."""
+    """How a pack's alerts come together: ``near_m`` metres (at most CELL_M) and ``window_ms`` between their onsets.
+
+    That is phenomenon time, so that a recording that is replayed at speed makes the incidents that it made.
+    """
 
     near_m: float = 500.0
     window_ms: int = 1_800_000
@@ -62,7 +65,7 @@ class _Footprint:
     sources: set[str] = field(default_factory=set)
     first: tuple[float, float] = (math.nan, math.nan)
     kind: str = "event"
-    last: int = 0  # when the last alert joined
+    last: int = 0  # phenomenon time at which its last alert began
 
 
 class Groups:
@@ -83,7 +86,7 @@ class Groups:
         print_ = self._footprints.setdefault(incident, _Footprint(kind=detection.kind))
         print_.packs.add(detection.pack)
         print_.districts.add(detection.district)
-        print_.last = max(print_.last, alert.opened)
+        print_.last = max(print_.last, detection.onset)
         if detection.kind == "data-quality":
             key = source_key(detection)
             print_.sources.add(key)
@@ -139,7 +142,7 @@ class Groups:
         return mine, [name for name in mine if name in inside]
 
     def last(self, incident: str) -> int:
-        """When its last alert joined."""
+        """When, in phenomenon time, its last alert began."""
         return self._footprints[incident].last
 
     def packs(self, incident: str) -> set[str]:

@@ -128,7 +128,9 @@ class Triage:
             return [self._room.incidents[cause.incident]], set()
         names, inside = self._groups.related(detection, self._flood.scope(now))
         window = self._groups.grouping(detection.pack).window_ms
-        recent = [name for name in names if self.members.get(name) or now - self._groups.last(name) <= window]
+        recent = [
+            name for name in names if self.members.get(name) or abs(detection.onset - self._groups.last(name)) <= window
+        ]
         explained = self._explained(detection)
         found = [self._room.incidents[name] for name in dict.fromkeys((*recent, *explained))]
         return [one for one in found if one.exercise == detection.exercise], {*inside, *explained}
