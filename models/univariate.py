@@ -11,13 +11,16 @@ Two kinds of evidence, both in units of the series' own past range, so that noth
 
 Every kind, family and view weighs the same. What is seen early is little evidence (the n-th value is a record with
 probability 1/n), so evidence is weighted by n / (n + 1000). An event scores at its onset; until something stranger
-comes, its aftermath scores a tenth. A score is the evidence e as e / (e + LINE): 0..1, and 0.5 is the alert line.
+comes, its aftermath scores a tenth. A score is the evidence e as e / (e + line): 0..1, and 0.5 is the alert line. A
+series that alerts again and again is a bursty one, and must show more each time: line = LINE * (1 + WEARY * a**2),
+where a is its past alerts, fading over LONG readings.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -39,7 +42,8 @@ SOFT = 0.06  # an excess or distance of so much of the range counts half
 EARLY = 1_000.0
 HOLD, FADE, AFTERMATH = 100.0, 0.98, 0.1  # an event's peak is held so many readings, then fades
 LARGEST = 1.0e100  # values beyond are taken as this, so that squares stay finite
-READINGS, PEAK, HELD, CHANCE = 0, 1, 2, 3  # the head
+WEARY, LONG = 0.015, 3_000.0  # how much more a series that has alerted must show, and for how many readings
+READINGS, PEAK, HELD, CHANCE, ALERTS = 0, 1, 2, 3, 4  # the head
 
 State = dict[str, NDArray[np.float64]]
 
@@ -48,7 +52,7 @@ def start() -> State:
     """The state before the first reading; about 75 kB, whatever the length of the series."""
     spaces = len(SPACES)
     return {
-        "head": np.array([0.0, 0.0, 0.0, 7.0]),
+        "head": np.array([0.0, 0.0, 0.0, 7.0, 0.0]),
         "level": np.zeros(len(SPANS)),
         "variance": np.zeros(len(SPANS)),
         "day": np.zeros((2, HALF_HOURS)),  # mean, seen
@@ -89,45 +93,46 @@ def step(state: State, time_s: NDArray[np.int64], value: NDArray[np.float64]) ->
 
 
 class OneSeries:
-    """The scorer in the shape of river and of scikit-learn, for use elsewhere.
+    """The scorer in the shape of river's anomaly detectors: ``score_one``, then ``learn_one``.
+
+    A reading is ``x = {"timestamp": seconds since 1970 or a datetime, "value": number}``, or, in the shape of river's
+    supervised detectors such as ``GaussianScorer``, ``x = {"timestamp": …}`` and the value as ``y``. A value of
+    ``None`` is a gap. Where river's tools ask for one of their own, derive from both:
+    ``class Scorer(OneSeries, river.base.AnomalyDetector): ...``.
+    ``models.series_outliers.SeriesOutliers`` is the same in the shape of scikit-learn.
 
     >>> scorer = OneSeries()
-    >>> quiet = [scorer.score_learn_one(60 * n, 10.0 + n % 7) for n in range(3000)]
-    >>> bool(max(quiet[100:]) < 0.5 < scorer.score_one(60 * 3000, 90.0))
+    >>> quiet = [scorer.score_learn_one({"timestamp": 60 * n, "value": 10.0 + n % 7}) for n in range(3000)]
+    >>> bool(max(quiet[100:]) < 0.5 < scorer.score_one({"timestamp": 60 * 3000, "value": 90.0}))
     True
     """
 
-    def __init__(self) -> None:
-        """Nothing is to be set."""
+    def __init__(self, timestamp: str = "timestamp", value: str = "value") -> None:
+        """``timestamp`` and ``value`` name the fields of a reading."""
+        self.timestamp = timestamp
+        self.value = value
         self.state = start()
 
-    def score_one(self, time_s: int, value: float) -> float:
-        """The score of a reading that is not learned."""
-        copy = {name: array.copy() for name, array in self.state.items()}
-        return float(step(copy, np.array([time_s]), np.array([value], np.float64))[1][0])
+    def score_one(self, x: Mapping[str, Any], y: float | None = None) -> float:
+        """The score of a reading that is not learned: 0..1, NaN for a gap."""
+        return self._step(snapshot(self.state), x, y)
 
-    def learn_one(self, time_s: int, value: float) -> OneSeries:
+    def learn_one(self, x: Mapping[str, Any], y: float | None = None) -> None:
         """Learn one reading."""
-        self.score_learn_one(time_s, value)
-        return self
+        self._step(self.state, x, y)
 
-    def score_learn_one(self, time_s: int, value: float) -> float:
+    def score_learn_one(self, x: Mapping[str, Any], y: float | None = None) -> float:
         """Score one reading, then learn it: both at the price of one."""
-        return float(step(self.state, np.array([time_s]), np.array([value], np.float64))[1][0])
+        return self._step(self.state, x, y)
 
-    def fit(self, readings: NDArray[np.float64], y: object = None) -> OneSeries:
-        """Learn readings (n, 2): seconds since 1970, value; after what was learned before."""
-        self.score_samples(readings)
-        return self
-
-    def score_samples(self, readings: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Score and learn readings (n, 2) in their order."""
-        table = np.asarray(readings, np.float64)
-        return step(self.state, table[:, 0].astype(np.int64), np.ascontiguousarray(table[:, 1]))[1]
-
-    def predict(self, readings: NDArray[np.float64]) -> NDArray[np.int64]:
-        """-1 for an alert, 1 else, as scikit-learn's outlier detectors say it; learns the readings."""
-        return np.where(self.score_samples(readings) >= ALERT, -1, 1)
+    def _step(self, state: State, x: Mapping[str, Any], y: float | None) -> float:
+        when = x[self.timestamp]
+        seconds = math.floor(
+            when.replace(tzinfo=when.tzinfo or UTC).timestamp() if isinstance(when, datetime) else when
+        )
+        value = x.get(self.value) if y is None else y
+        number = math.nan if value is None else float(value)
+        return float(step(state, np.array([seconds], np.int64), np.array([number]))[1][0])
 
 
 def snapshot(state: State) -> State:
@@ -278,8 +283,13 @@ def _told(evidence: float, head: NDArray[np.float64]) -> float:
         head[HELD] -= 1.0
     else:
         head[PEAK] *= FADE
-    score = evidence / (evidence + LINE)
-    return score if onset else AFTERMATH * score
+    score = evidence / (evidence + LINE * (1.0 + WEARY * head[ALERTS] * head[ALERTS]))
+    head[ALERTS] -= head[ALERTS] / LONG
+    if not onset:
+        return AFTERMATH * score
+    if score >= ALERT:
+        head[ALERTS] += 1.0
+    return score
 
 
 def _loop(

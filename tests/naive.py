@@ -583,3 +583,136 @@ def _ratio(places: list[int], duration: int, cells: list[list[list[list[float]]]
             ratio += cases * math.log(cases / expected)
             ratio += rest * math.log(rest / (total - expected)) if rest > 0 else 0.0
     return ratio
+
+
+def one_series(readings: Sequence[tuple[int, float]]) -> Iterator[float]:
+    """The scores of one series of (second, value), each by the readings before it; NaN for a gap.
+
+    Views: each by how far it is beyond the range of all it has been. Memory: the nearest of the remembered points in
+    four spaces, in shares of the spaces' ranges. Both weigh half, an event's aftermath a tenth.
+    """
+    rates = [3, 8, 20, 60]
+    levels: list[float] = []
+    variances = [0.0] * 4
+    profiles: list[dict[int, tuple[float, int]]] = [{}, {}]  # by half hour of the day, by hour of the week
+    residual = [0.0] * 4
+    past: list[tuple[float, float]] = []
+    memories = [Memory(size) for size in (3, 3, 5, 2)]
+    told = Onset()
+    dice = 7
+    n = 0
+    for second, value in readings:
+        if not math.isfinite(value):
+            yield math.nan
+            continue
+        x = max(-1e100, min(1e100, value))
+        n += 1
+        if n == 1:
+            levels = [x] * 4
+        views = [x, x - levels[2], x - levels[3]]
+        for i, rate in enumerate(rates):
+            share = 1 / min(rate, n)
+            off = x - levels[i]
+            levels[i] += share * off
+            variances[i] += share * (off**2 - variances[i])
+        spreads = [math.sqrt(variance) for variance in variances]
+        views += levels[:3] + spreads[1:]
+
+        days, of_day = divmod(second, 86_400)
+        weekday = (days + 3) % 7  # 1 January 1970 was a Thursday
+        against = x
+        for j, slot in enumerate((of_day // 1800, weekday * 24 + of_day // 3600)):
+            mean, seen = profiles[j].get(slot, (0.0, 0))
+            against = x - mean if seen else (0.0 if j == 0 else against)
+            seen = min(seen + 1, 25)
+            profiles[j][slot] = mean + (x - mean) / seen, seen
+            for i, rate in enumerate(((6, 40), (6, 24))[j]):
+                share = 1 / rate if j == 0 else 1 / min(rate, n)
+                residual[2 * j + i] += (against - residual[2 * j + i]) * share
+            views += [against, *residual[2 * j : 2 * j + 2]]
+
+        records = 0.0
+        for i, view in enumerate(views):
+            if n == 1:
+                past.append((view, view))
+                continue
+            lowest, highest = past[i]
+            if highest > lowest:
+                excess = max(view - highest, lowest - view, 0.0) / (highest - lowest)
+                records += excess / (excess + 0.06)
+            past[i] = min(lowest, view), max(highest, view)
+
+        angle = 2 * math.pi * of_day / 86_400
+        points = [
+            (x, levels[1], spreads[1]),
+            (levels[2], math.sin(angle), math.cos(angle)),
+            (levels[0], levels[2], levels[3], spreads[2], spreads[3]),
+            (levels[0], spreads[0]),
+        ]
+        novelty = 0.0
+        for memory, point in zip(memories, points, strict=True):
+            far = memory.nearest(point) if memory.kept else 0.0
+            novelty += far / (far + 0.06)
+            dice = memory.learn(point, dice)
+        yield told.score((records / 15 + novelty / 4) / 2 * (n - 1) / (n - 1 + 1000))
+
+
+@dataclass
+class Memory:
+    """Up to 400 points of one space that are at least 0.02 of its ranges apart, and the last 15, not yet known."""
+
+    size: int
+    kept: list[tuple[float, ...]] = field(default_factory=list)
+    waiting: list[tuple[float, ...]] = field(default_factory=list)
+    ranges: list[tuple[float, float]] = field(default_factory=list)
+
+    def nearest(self, point: tuple[float, ...]) -> float:
+        """Root of the mean square over the dimensions, in shares of their ranges, to the nearest that is kept."""
+        best = math.inf
+        for other in self.kept:
+            gaps = [
+                (a - b) / (high - low) if high > low else 0.0
+                for a, b, (low, high) in zip(point, other, self.ranges, strict=True)
+            ]
+            best = min(best, sum(gap**2 for gap in gaps) / self.size)
+        return math.sqrt(best)
+
+    def learn(self, point: tuple[float, ...], dice: int) -> int:
+        """Widen the ranges, keep the point of 15 readings ago where it is new; the dice as they lie then."""
+        old = self.ranges or [(number, number) for number in point]
+        self.ranges = [(min(low, number), max(high, number)) for (low, high), number in zip(old, point, strict=True)]
+        self.waiting.append(point)
+        if len(self.waiting) <= 15:
+            return dice
+        due = self.waiting.pop(0)
+        if not self.kept or self.nearest(due) > 0.02:
+            if len(self.kept) < 400:
+                self.kept.append(due)
+            else:
+                dice = (1_103_515_245 * dice + 12_345) % 2**31
+                self.kept[dice % 400] = due
+        return dice
+
+
+@dataclass
+class Onset:
+    """Evidence told as a score: whole where it is above the event's peak, a tenth below; more is asked after alerts."""
+
+    peak: float = 0.0
+    held: int = 0
+    alerts: float = 0.0
+
+    def score(self, evidence: float) -> float:
+        """The score, 0..1; an alert from 0.5 on."""
+        score = evidence / (evidence + 0.19 * (1 + 0.015 * self.alerts**2))
+        self.alerts *= 1 - 1 / 3000
+        onset = evidence > self.peak
+        if evidence >= self.peak:
+            self.peak, self.held = evidence, 100
+        elif self.held:
+            self.held -= 1
+        else:
+            self.peak *= 0.98
+        if onset and score >= 0.5:
+            self.alerts += 1
+        return score if onset else 0.1 * score

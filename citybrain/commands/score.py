@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -22,6 +22,7 @@ from models import univariate
 
 CHUNK = 10_000  # rows scored at once; what is told does not depend on it
 LONG = 2_000_000  # bytes from which on the progress is shown
+DELIMITERS = ",;\t|"  # of the columns; the header shows which
 GAPS = {"", "nan", "na", "n/a", "null", "none", "-", "inf", "+inf", "-inf", "infinity", "-infinity"}
 HEADER = ("timestamp", "value", "score", "alert")
 
@@ -46,18 +47,19 @@ def run(file: Path, time: str = "timestamp", value: str = "value", output: Path 
     ``time`` and ``value`` name the columns. The score is 0..1, empty for a gap; alert is 1 from 0.5 on. The first
     rows of a file get the same scores whatever follows them. Raises ``ScoreError``.
     """
-    if output is not None and output.exists() and output.resolve() == file.resolve():
-        raise ScoreError(f"-o {output} is the file that is read; name another one")
+    if output is not None and any(_same(file, path) for path in (output, _part(output))):
+        raise ScoreError(f"-o {output} is the file that is read, or its draft; name another one")
     with _opened(file) as lines, _target(output) as target:
         rows = _rows(lines, file, time, value)
         writer = csv.writer(target, lineterminator="\n")
-        writer.writerow(HEADER)
         said = _Said()
         state = univariate.start()
         while chunk := list(islice(rows, CHUNK)):
             seconds = np.array([row.time_s for row in chunk], np.int64)
             values = np.array([row.value for row in chunk])
             state, scores = univariate.step(state, seconds, values)
+            if not said.rows:  # a file without rows leaves no header behind
+                writer.writerow(HEADER)
             writer.writerows(_told(row, score) for row, score in zip(chunk, scores.tolist(), strict=True))
             said.count(seconds, scores.tolist())
         if not said.rows:
@@ -103,21 +105,26 @@ def _told(row: Row, score: float) -> tuple[str, str, str, int]:
 
 def _rows(lines: IO[str], file: Path, time: str, value: str) -> Iterator[Row]:
     """The rows of the file, checked one after the other."""
-    reader = csv.reader(lines)
+    number = 0
     try:
-        header = next(reader, None)
-        if not header:
-            raise ScoreError(f"{file} is empty; it needs a header with {time},{value}")
-        header = [name.strip() for name in header]
+        first = next(iter(lines), "")
+        if not first.strip():
+            raise ScoreError(f"{file} is empty or begins with an empty line; it needs a header with {time},{value}")
+        delimiter = next((mark for mark in DELIMITERS if mark in first), ",")
+        reader = csv.reader(chain([first], lines), delimiter=delimiter)
+        header = [name.strip() for name in next(reader)]
         for option, name in (("--time", time), ("--value", value)):
             if name not in header:
                 raise ScoreError(f"{file} has no column {name!r} but {header}; name the right one with {option}")
+            if header.count(name) > 1:
+                raise ScoreError(f"{file} has {header.count(name)} columns {name!r}; name another one with {option}")
         at, what = header.index(time), header.index(value)
         zoned: bool | None = None
         for cells in reader:
+            number = reader.line_num
             if not cells:
                 continue
-            where = f"{file} line {reader.line_num}"
+            where = f"{file} line {number}"
             if len(cells) <= max(at, what):
                 raise ScoreError(f"{where} has {len(cells)} columns, the header {len(header)}")
             time_s, aware = _time(cells[at].strip(), where)
@@ -128,9 +135,11 @@ def _rows(lines: IO[str], file: Path, time: str, value: str) -> Iterator[Row]:
             zoned = aware
             yield Row(cells[at], cells[what], time_s, _value(cells[what].strip(), where))
     except csv.Error as error:
-        raise ScoreError(f"{file} line {reader.line_num} is not CSV: {error}") from error
+        raise ScoreError(f"{file} after line {number} is not CSV: {error}; mend or remove the line") from error
     except UnicodeDecodeError as error:
-        raise ScoreError(f"{file} is not UTF-8 text: {error}") from error
+        raise ScoreError(f"{file} is not UTF-8 text: {error}; save it as UTF-8") from error
+    except OSError as error:
+        raise ScoreError(f"{file} cannot be read after line {number}: {error.strerror}") from error
 
 
 def _time(text: str, where: str) -> tuple[int, bool]:
@@ -142,14 +151,15 @@ def _time(text: str, where: str) -> tuple[int, bool]:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
             raise ScoreError(
-                f"{where}: time {text!r} is not understood; write it as 2026-01-31 23:55:00 or as seconds since 1970"
+                f"{where}: time {_short(text)!r} is not understood; "
+                "write it as 2026-01-31 23:55:00 or as seconds since 1970"
             ) from error
         aware = moment.tzinfo is not None
         return math.floor((moment if aware else moment.replace(tzinfo=UTC)).timestamp()), aware
     for most, unit in ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (9.2e18, 1e9)):  # s, ms, µs, ns
         if abs(number) < most:
             return math.floor(number / unit), True
-    raise ScoreError(f"{where}: time {text!r} is out of range; use ISO 8601 or seconds since 1970")
+    raise ScoreError(f"{where}: time {_short(text)!r} is out of range; use ISO 8601 or seconds since 1970")
 
 
 def _value(text: str, where: str) -> float:
@@ -157,9 +167,18 @@ def _value(text: str, where: str) -> float:
     if text.lower() in GAPS:
         return math.nan
     try:
+        if "_" in text:  # Python reads 1_000
+            raise ValueError(text)
         return float(text)
     except ValueError as error:
-        raise ScoreError(f"{where}: value {text!r} is not a number; leave it empty where there is none") from error
+        raise ScoreError(
+            f"{where}: value {_short(text)!r} is not a number; leave it empty where there is none"
+        ) from error
+
+
+def _short(text: str) -> str:
+    """The text as far as a message has room for it."""
+    return text if len(text) <= 40 else text[:40] + "…"
 
 
 @contextmanager
@@ -179,18 +198,34 @@ def _opened(file: Path) -> Iterator[IO[str]]:
             yield io.TextIOWrapper(shown, "utf-8-sig", newline="")
 
 
+def _same(file: Path, other: Path) -> bool:
+    """Whether both are one file, by whatever name."""
+    return file.exists() and other.exists() and file.samefile(other)
+
+
+def _part(output: Path) -> Path:
+    """Where the scores are written until all are there."""
+    return output.with_name(output.name + ".part")
+
+
 @contextmanager
 def _target(output: Path | None) -> Iterator[IO[str]]:
-    """Where the scores go: whole to ``output`` or not at all, or to standard output as they come."""
+    """Where the scores go: whole to ``output`` or not at all; to standard output, a device or a pipe as they come."""
     if output is None:
         yield sys.stdout
         return
-    part = output.with_name(output.name + ".part")
+    draft = output if output.exists() and not output.is_file() else _part(output)
     try:
-        with part.open("w", encoding="utf-8", newline="") as target:
+        target = draft.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise ScoreError(f"{output} cannot be written: {error.strerror}") from error
+    try:
+        with target:
             yield target
-        part.replace(output)
+        if draft != output:
+            draft.replace(output)
     except OSError as error:
         raise ScoreError(f"{output} cannot be written: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if draft != output:
+            draft.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import defaultdict
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench import nab
 from models import univariate
+from tests import naive
 
 corpus = pytest.mark.skipif(not nab.CORPUS.exists(), reason="the Numenta corpora are not on this machine")
 
@@ -71,19 +73,70 @@ def test_no_value_breaks_it(value: list[float]) -> None:
     assert len(set(value)) > 1 or score.max() < univariate.ALERT / 2
 
 
+def against_twin(time: NDArray[np.int64], value: NDArray[np.float64]) -> None:
+    """The scores are those of the slow twin."""
+    _, got = univariate.step(univariate.start(), time, value)
+    want = list(naive.one_series(list(zip(time.tolist(), value.tolist(), strict=True))))
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 1000), cadence=st.sampled_from([1, 60, 300, 3600, 86_400]))
+def test_random_series_score_as_the_slow_twin_says(seed: int, cadence: int) -> None:
+    """Heavy tails, gaps, equal stamps and stamps that go back: the twin in plain Python agrees to 1e-6."""
+    rng = np.random.default_rng(seed)
+    value = np.round(rng.standard_t(2, 250), int(rng.integers(0, 4)))
+    value[rng.random(250) < 0.05] = rng.choice([np.nan, np.inf, -np.inf])
+    against_twin(np.cumsum(rng.integers(-1, 5, 250)) * cadence, value)
+
+
+@pytest.mark.parametrize("value", [[7.0] * 200, [1e308, -1e308] * 100, [np.nan] * 9, [0.0] * 100 + [1.0] * 9])
+def test_odd_series_score_as_the_slow_twin_says(value: list[float]) -> None:
+    """Constants, the largest numbers, gaps alone and the first change after a constant."""
+    against_twin(np.arange(len(value)) * 3600 - 7200, np.array(value))
+
+
+def test_a_full_memory_and_alerts_score_as_the_slow_twin_says() -> None:
+    """With more points than memory holds, and with alerts that raise what later ones must show."""
+    rng = np.random.default_rng(1)
+    value = rng.normal(size=700)
+    value[500::40] += 9.0 * 1.9 ** np.arange(5)
+    _, score = univariate.step(univariate.start(), np.arange(700) * 300, value)
+    assert (score >= univariate.ALERT).sum() >= 3
+    against_twin(np.arange(700) * 300, value)
+
+
+@corpus
+def test_a_real_file_scores_as_the_slow_twin_says() -> None:
+    """The first 900 rows of a real file, 3 days of a processor's load every 5 minutes."""
+    file = next(file for file in nab.corpus() if file.name == "realAWSCloudwatch/ec2_cpu_utilization_24ae8d.csv")
+    against_twin(file.time[:900].astype(np.int64), file.value[:900])
+
+
+def test_a_bursty_series_must_show_more_each_time() -> None:
+    """Bursts that grow by the same share alert at first; they do not alert for ever."""
+    rng = np.random.default_rng(5)
+    value = rng.poisson(5, 9000).astype(float)
+    value[1500::150] += 20.0 * 1.35 ** np.arange(50)
+    _, score = univariate.step(univariate.start(), np.arange(9000) * 300, value)
+    alerts = np.flatnonzero(score >= univariate.ALERT)
+    early, late = (alerts < 4000).sum(), (alerts >= 6500).sum()
+    assert early >= 3
+    assert late < early
+
+
 def test_the_class_scores_as_the_function_does() -> None:
-    """``score_one`` then ``learn_one`` say what the batch says; scoring alone learns nothing."""
+    """``score_one`` then ``learn_one`` say what the batch says; scoring alone learns nothing; ``None`` is a gap."""
     time, value = series(4, 300)
     _, want = univariate.step(univariate.start(), time, value)
-    scorer = univariate.OneSeries()
+    scorer = univariate.OneSeries("when", "load")
     got = []
     for when, what in zip(time.tolist(), value.tolist(), strict=True):
-        scorer.score_one(when, 1e6)
-        got.append(scorer.score_one(when, what))
-        scorer.learn_one(when, what)
+        reading = {"when": datetime.fromtimestamp(when, UTC), "load": None if np.isnan(what) else what}
+        scorer.score_one({"when": when, "load": 1e6})
+        got.append(scorer.score_one(reading))
+        scorer.learn_one(reading)
     np.testing.assert_array_equal(got, want)
-    table = np.column_stack([time, value])
-    np.testing.assert_array_equal(univariate.OneSeries().score_samples(table), want)
 
 
 def test_the_sigmoid_of_the_benchmark() -> None:
