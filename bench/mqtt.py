@@ -40,6 +40,8 @@ from sensors.mqtt.door import run_mqtt
 
 MESSAGES = {1: 40_000, 50: 20_000}  # readings in a message → messages sent
 GATEWAYS = 20
+IN_FLIGHT = 2_000
+CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench"  # MQTT 3.1.1, clean session, no keep-alive
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
@@ -99,27 +101,32 @@ def _bare(port: int, size: int, count: int) -> dict[str, float]:
 
 
 def _published(port: int, size: int, count: int, done: Callable[[], bool]) -> float:
-    """Seconds from the first message to the moment at which all are done."""
-    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-    client.max_inflight_messages_set(2_000)
-    client.connect("127.0.0.1", port)
-    client.loop_start()
+    """Seconds from the first message to the moment at which all are done; the messages are made before."""
     now = int(time.time() * 1000)
-    began, last = time.perf_counter(), None
-    for number in range(count):
-        rows = [
-            {"datastream": f"cam-{(number * size + row) * 7 % CAMERAS:06d}/people", "time": now + number, "value": 1.0}
-            for row in range(size)
-        ]
-        body = json.dumps(rows, separators=(",", ":"))
-        last = client.publish(f"citybrain/gate-{number % GATEWAYS}/readings", body, qos=1)
-    if last is not None:
-        last.wait_for_publish(120)
-    _wait(done, "all messages", within_s=120)
-    took = time.perf_counter() - began
-    client.disconnect()
-    client.loop_stop()
-    return took
+    packets = [_publish(number, _body(number, size, now)) for number in range(count)]
+    began = time.perf_counter()
+    with _process(_send, (port, packets)):
+        _wait(done, "all messages", within_s=120)
+        return time.perf_counter() - began
+
+
+def _body(number: int, size: int, now: int) -> bytes:
+    rows = [
+        {"datastream": f"cam-{(number * size + row) * 7 % CAMERAS:06d}/people", "time": now + number, "value": 1.0}
+        for row in range(size)
+    ]
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def _publish(number: int, body: bytes) -> bytes:
+    """A PUBLISH of MQTT 3.1.1 at QoS 1."""
+    topic = f"citybrain/gate-{number % GATEWAYS}/readings".encode()
+    rest = len(topic).to_bytes(2, "big") + topic + (number % 65_000 + 1).to_bytes(2, "big") + body
+    length, left = b"", len(rest)
+    while left or not length:
+        left, digit = divmod(left, 128)
+        length += bytes([digit | (128 if left else 0)])
+    return b"\x32" + length + rest
 
 
 def _accepted(url: str) -> float:
@@ -149,6 +156,23 @@ def _serve(settings: Settings) -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     city: Any = SimpleNamespace(folder=settings.data, timezone="UTC", view=SimpleNamespace(centre=(104.0, 30.6)))
     asyncio.run(run_mqtt(settings, city, _register()))
+
+
+def _send(given: tuple[int, list[bytes]]) -> None:
+    """Publish the packets, ``IN_FLIGHT`` unconfirmed at a time: a client that only writes prepared bytes, so that it
+    is not what is measured."""
+    port, packets = given
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(CONNECT)
+        line.recv(4)
+        sent, confirmed, rest = 0, 0, 0  # a PUBACK has four bytes
+        while confirmed < len(packets):
+            some = packets[sent : confirmed + IN_FLIGHT]
+            if some:
+                line.sendall(b"".join(some))
+                sent += len(some)
+            got = rest + len(line.recv(1 << 16))
+            confirmed, rest = confirmed + got // 4, got % 4
 
 
 def _count(given: tuple[int, Synchronized[int]]) -> None:

@@ -8,6 +8,7 @@ source sends more than it may, messages wait unacknowledged and in order. Readin
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import uuid
@@ -35,7 +36,7 @@ from sensors.gateway.parts import Parts, parts
 from sensors.gateway.reception import NOTHING
 from sensors.mqtt.line import Address, Arrived, Line
 from sensors.mqtt.offline import Offline, online
-from sensors.mqtt.routes import STATUS, Route, found, load, shared
+from sensors.mqtt.routes import STATUS, Route, Way, Ways, load, shared
 from sensors.problems import Problem
 from sensors.tokens import Gateway
 
@@ -54,7 +55,7 @@ class _Waiting:
     """A message that is being taken; ``arrival`` counts them."""
 
     arrival: int
-    route: Route = field(compare=False)
+    way: Way = field(compare=False)
     message: Arrived = field(compare=False)
     line: Line = field(compare=False)
 
@@ -64,7 +65,7 @@ class Door:
 
     def __init__(self, parts: Parts, routes: tuple[Route, ...], offline: Offline, city: str) -> None:
         self._parts = parts
-        self._routes = routes
+        self._ways = Ways(routes)
         self._offline = offline
         self._city = city
         self._session = Session()
@@ -74,16 +75,15 @@ class Door:
 
     def arrived(self, message: Arrived, line: Line) -> None:
         """Take a message in; it is acknowledged when it is safe."""
-        route = found(self._routes, message.topic)
-        if route is None:  # a subscription of an earlier configuration, kept by the broker
+        way = self._ways.of(message.topic)
+        if way is None:  # a subscription of an earlier configuration, kept by the broker
             line.done(message)
             return
-        source = route.named(route.source, message.topic)
-        waiting = _Waiting(next(self._arrivals), route, message, line)
-        if source in self._held:
-            heappush(self._held[source], waiting)
+        waiting = _Waiting(next(self._arrivals), way, message, line)
+        if way.source in self._held:
+            heappush(self._held[way.source], waiting)
         else:
-            self._start(self._one(source, waiting))
+            self._start(self._one(way.source, waiting))
 
     async def settle(self) -> None:
         """Wait until nothing is being taken."""
@@ -103,7 +103,7 @@ class Door:
     async def _one(self, source: str, one: _Waiting) -> None:
         """Take one message; while it must wait, those of its source that follow wait behind it."""
         try:
-            await self._take(one.route, source, one.message)
+            await self._take(one.way, one.message)
         except Problem as problem:
             if problem.status not in AGAIN:
                 raise
@@ -122,7 +122,7 @@ class Door:
         while waiting:
             one = heappop(waiting)
             try:
-                await self._take(one.route, source, one.message)
+                await self._take(one.way, one.message)
             except Problem as problem:
                 if problem.status not in AGAIN:
                     raise
@@ -132,10 +132,11 @@ class Door:
             one.line.done(one.message)
         del self._held[source]
 
-    async def _take(self, route: Route, source: str, message: Arrived) -> None:
+    async def _take(self, way: Way, message: Arrived) -> None:
         """Keep what the message holds; raises ``Problem`` 429 or 503 when it must wait."""
+        route, source = way.route, way.source
         gateway = Gateway(source or "mqtt")
-        envelope = self._envelope(route, gateway, message)
+        envelope = self._envelope(way, gateway, message)
         if route.format == STATUS:
             await self._status(source, message, envelope.now)
             return
@@ -149,17 +150,17 @@ class Door:
                 await self._bury(gateway, envelope, problem, message, codec.media[0])
             log.warning("%s on %s: %s", source, message.topic, problem.detail)
 
-    def _envelope(self, route: Route, gateway: Gateway, message: Arrived) -> Envelope:
+    def _envelope(self, way: Way, gateway: Gateway, message: Arrived) -> Envelope:
         told = self._parts.reception.envelope(gateway)
         return Envelope(
             now=told.now,
             limit=told.limit,
             zone=told.zone,
             source=gateway.name,
-            asset=route.named(route.asset, message.topic),
-            datastream=route.named(route.datastream, message.topic),
+            asset=way.asset,
+            datastream=way.datastream,
             topic=message.topic,
-            mapping=route.mapping,
+            mapping=way.route.mapping,
             session=self._session,
         )
 
@@ -203,6 +204,8 @@ async def run_mqtt(settings: Settings, city: City, register: Register, stop: asy
     stop = stop or _told_to_stop()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host, made.metrics.registry)
+    gc.collect()
+    gc.freeze()  # the register stays for ever; looking through it again would only cost time
     await made.outlet.start()
     aside = [asyncio.create_task(line.run()), asyncio.create_task(follow(settings.register, made.use))]
     if made.picture:

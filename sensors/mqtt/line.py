@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 MOST = 20_000  # messages being taken at a time
+AT_ONCE = 200  # messages read before others have their turn
 SESSION_S = 24 * 3600  # how long a broker (MQTT 5) keeps what was not acknowledged while the door is away
 KEEPALIVE_S = 30
 MISC_S = 1.0
@@ -92,6 +93,7 @@ class Line:
         self._arrived = arrived
         self._version = version
         self._taking = 0
+        self._arrivals = 0
         self._number = 0  # of the connection
         self._paused = False
         self._lost = asyncio.Event()
@@ -181,11 +183,23 @@ class Line:
         socket = self._client.socket()
         if socket is not None:
             self._loop.add_reader(socket, self._read)
-            self._loop.call_soon(self._read)  # what TLS has unpacked already makes no socket readable
+            self._loop.call_soon(self._read)
 
     def _read(self) -> None:
-        if not self._paused:
-            self._client.loop_read()
+        """Read what has come, at most ``AT_ONCE`` messages, so that acknowledgements and the rest have their turn."""
+        for _ in range(AT_ONCE):
+            before = self._arrivals
+            if self._paused or self._lost.is_set():
+                return
+            self._client.loop_read()  # one packet
+            if self._arrivals == before and not self._unpacked():
+                return
+        self._loop.call_soon(self._read)
+
+    def _unpacked(self) -> int:
+        """Bytes that TLS has unpacked already: they make no socket readable."""
+        socket = self._client.socket()
+        return socket.pending() if isinstance(socket, ssl.SSLSocket) else 0
 
     # --- what paho calls --------------------------------------------------------------------------------------
 
@@ -213,6 +227,7 @@ class Line:
 
     def _on_message(self, _: Any, __: Any, message: paho.MQTTMessage) -> None:
         self._taking += 1
+        self._arrivals += 1
         if self._taking >= MOST and not self._paused:
             self._paused = True
             socket = self._client.socket()

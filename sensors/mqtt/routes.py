@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import yaml
@@ -26,6 +27,7 @@ from sensors.codecs.register import CODECS
 
 STATUS = "status"  # the format of birth and last-will messages
 FILE = "mqtt.yaml"
+MOST_TOPICS = 100_000
 _LEVEL = re.compile(r"\{(\d+)\}")
 
 
@@ -52,6 +54,30 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """``text`` with the levels of ``topic``."""
         levels = topic.split("/")
         return _LEVEL.sub(lambda found: levels[int(found[1]) - 1] if int(found[1]) <= len(levels) else "", text)
+
+
+class Way(NamedTuple):
+    """What a topic tells: its route, and the names in its levels."""
+
+    route: Route
+    source: str
+    asset: str
+    datastream: str
+
+
+class Ways:
+    """The way of each topic, found once; remembers the last ``MOST_TOPICS``."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.of = lru_cache(MOST_TOPICS)(partial(_way, routes))
+
+
+def _way(routes: tuple[Route, ...], topic: str) -> Way | None:
+    route = found(routes, topic)
+    if route is None:
+        return None
+    named = (route.named(text, topic) for text in (route.source, route.asset, route.datastream))
+    return Way(route, *named)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

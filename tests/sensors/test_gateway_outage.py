@@ -15,11 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench.outage import LIMIT_MB, Outage, measure
 from citybrain.local import kafka
 from config import contract
 from config.register import save
 from config.settings import Settings
 from models import batch
+from tests.sensors.mosquitto import MOSQUITTO
 from tests.sensors.rig import (
     NOW_MS,
     Reader,
@@ -201,6 +203,22 @@ def _alive(url: str) -> bool:
         return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="needs Debian's mosquitto")
+def test_both_doors_lose_and_double_nothing_when_kafka_hangs_dies_and_comes_back(tmp_path: Path) -> None:
+    """With all of Chengdu registered, what was taken is in the log once and in order, in less than 300 MB."""
+    found = measure(Outage(rate=500, hung_s=6.0, dead_s=2.0, around_s=3.0), tmp_path)
+    for door in (found["http"], found["mqtt"]):
+        assert door["taken"] > 3_000
+        assert {name: door[name] for name in ("lost", "counted_twice", "not_counted", "out_of_order")} == {
+            "lost": 0,
+            "counted_twice": 0,
+            "not_counted": 0,
+            "out_of_order": 0,
+        }
+        assert door["peak_mb"] < LIMIT_MB
+    assert found["answers"]["202 spooled"] > 10
 
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
