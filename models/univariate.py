@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from models.both import compiled, formula
 
-LINE = 0.19  # evidence at the alert line
+LINE = 0.175  # evidence at the alert line
 ALERT = 0.5  # the score at LINE
-SPANS = (3.0, 8.0, 20.0, 60.0)  # readings over which levels and spreads are taken
+SPANS = (2.0, 5.0, 14.0, 40.0)  # readings over which levels and spreads are taken
 SMOOTH = (6.0, 40.0, 6.0, 24.0)  # readings over which residuals of the day (two) and of the week (two) are smoothed
 HALF_HOURS, WEEK_HOURS = 48, 168
 VISITS = 25.0  # visits of a slot after which older ones fade
@@ -113,19 +113,19 @@ class OneSeries:
         self.value = value
         self.state = start()
 
-    def score_one(self, x: Mapping[str, Any], y: float | None = None) -> float:
+    def score_one(self, x: Mapping[Any, Any], y: float | None = None) -> float:
         """The score of a reading that is not learned: 0..1, NaN for a gap."""
         return self._step(snapshot(self.state), x, y)
 
-    def learn_one(self, x: Mapping[str, Any], y: float | None = None) -> None:
+    def learn_one(self, x: Mapping[Any, Any], y: float | None = None) -> None:
         """Learn one reading."""
         self._step(self.state, x, y)
 
-    def score_learn_one(self, x: Mapping[str, Any], y: float | None = None) -> float:
+    def score_learn_one(self, x: Mapping[Any, Any], y: float | None = None) -> float:
         """Score one reading, then learn it: both at the price of one."""
         return self._step(self.state, x, y)
 
-    def _step(self, state: State, x: Mapping[str, Any], y: float | None) -> float:
+    def _step(self, state: State, x: Mapping[Any, Any], y: float | None) -> float:
         when = x[self.timestamp]
         seconds = math.floor(
             when.replace(tzinfo=when.tzinfo or UTC).timestamp() if isinstance(when, datetime) else when
@@ -283,7 +283,7 @@ def _told(evidence: float, head: NDArray[np.float64]) -> float:
         head[HELD] -= 1.0
     else:
         head[PEAK] *= FADE
-    score = evidence / (evidence + LINE * (1.0 + WEARY * head[ALERTS] * head[ALERTS]))
+    score: float = evidence / (evidence + LINE * (1.0 + WEARY * head[ALERTS] * head[ALERTS]))
     head[ALERTS] -= head[ALERTS] / LONG
     if not onset:
         return AFTERMATH * score

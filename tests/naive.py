@@ -591,7 +591,7 @@ def one_series(readings: Sequence[tuple[int, float]]) -> Iterator[float]:
     Views: each by how far it is beyond the range of all it has been. Memory: the nearest of the remembered points in
     four spaces, in shares of the spaces' ranges. Both weigh half, an event's aftermath a tenth.
     """
-    rates = [3, 8, 20, 60]
+    rates = [2, 5, 14, 40]
     levels: list[float] = []
     variances = [0.0] * 4
     profiles: list[dict[int, tuple[float, int]]] = [{}, {}]  # by half hour of the day, by hour of the week
@@ -704,7 +704,7 @@ class Onset:
 
     def score(self, evidence: float) -> float:
         """The score, 0..1; an alert from 0.5 on."""
-        score = evidence / (evidence + 0.19 * (1 + 0.015 * self.alerts**2))
+        score = evidence / (evidence + 0.175 * (1 + 0.015 * self.alerts**2))
         self.alerts *= 1 - 1 / 3000
         onset = evidence > self.peak
         if evidence >= self.peak:
