@@ -46,8 +46,9 @@ export class Case {
   #draw() {
     const f = this.app.format, it = this.row;
     const facts = [f.t(`incident.state.${it.state}`), it.owner && f.t("alert.by", { by: it.owner }), f.t("incident.alerts", { n: it.active })];
-    this.what.replaceChildren(el("h4", {}, f.t("incident.title"), el("small", {}, facts.filter(Boolean).join(" · "))),
-      el("p", { class: "case-title" }, f.both(it.title)), this.#buttons(it), this.#proposal(it), this.#tasks(it), this.#timeline(it));
+    const parts = [el("h4", {}, f.t("incident.title"), el("small", {}, facts.filter(Boolean).join(" · "))),
+      el("p", { class: "case-title" }, f.both(it.title)), this.#buttons(it), this.#proposal(it), this.#tasks(it), this.#timeline(it)];
+    this.what.replaceChildren(...parts.filter(Boolean));
   }
 
   #buttons(it) {
