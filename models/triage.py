@@ -128,12 +128,18 @@ class Triage:
             return [self._room.incidents[cause.incident]], set()
         names, inside = self._groups.related(detection, self._flood.scope(now))
         window = self._groups.grouping(detection.pack).window_ms
-        recent = [
-            name for name in names if self.members.get(name) or abs(detection.onset - self._groups.last(name)) <= window
-        ]
+        recent = [name for name in names if self._is_recent(name, detection, window)]
         explained = self._explained(detection)
         found = [self._room.incidents[name] for name in dict.fromkeys((*recent, *explained))]
         return [one for one in found if one.exercise == detection.exercise], {*inside, *explained}
+
+    def _is_recent(self, incident: str, detection: Detection, window_ms: int) -> bool:
+        """Whether something of the incident lasts still, or began or ended within the window; in phenomenon time."""
+        alerts = [self._room.alerts[name] for name in self.members.get(incident, ())]
+        if any(alert.cleared is None for alert in alerts):
+            return True
+        last = max([self._groups.last(incident), *(alert.cleared or 0 for alert in alerts)])
+        return abs(detection.onset - last) <= window_ms
 
     def _explained(self, detection: Detection) -> list[str]:
         """The open incidents of the same kind whose alerts follow from this one."""
