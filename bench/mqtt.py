@@ -38,7 +38,7 @@ from config import contract
 from config.settings import Settings
 from sensors.mqtt.door import run_mqtt
 
-MESSAGES = {1: 40_000, 50: 20_000}  # readings in a message → messages sent
+MESSAGES = {1: 20_000, 50: 5_000}  # readings in a message → messages sent
 GATEWAYS = 20
 IN_FLIGHT = 2_000
 CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench"  # MQTT 3.1.1, clean session, no keep-alive
