@@ -551,7 +551,17 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("httpx", "kafka", "aiokafka", "uvicorn.access", "faust", "mode", "weasyprint", "fontTools", "apprise"):
+    for noisy in (
+        "httpx",
+        "kafka",
+        "aiokafka",
+        "uvicorn.access",
+        "faust",
+        "mode",
+        "weasyprint",
+        "fontTools",
+        "apprise",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # it warns when the machine is busy
     find_place(Path(os.environ.get("CITYBRAIN_DATA", "data")))

@@ -50,7 +50,10 @@ def test_a_signing_token_prints_its_key_once(book: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["new", "g", "--scope", "reading"], "scope 'reading' is not known; use one of readings, look, dispatch, lead, plan, audit"),
+        (
+            ["new", "g", "--scope", "reading"],
+            "scope 'reading' is not known; use one of readings, look, dispatch, lead, plan, audit",
+        ),
         (["new", "g", "--valid", "soon"], "'soon' is no duration; write a number and ms, s, m, h or d, as in 90s"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Iterator
@@ -112,6 +113,26 @@ def acknowledge_by_keyboard(page: Page, alert: str) -> None:
     until(page, "(id) => window.citybrain.chosen === id", alert)
     page.keyboard.press("a")
     expect_said(page, "done")
+
+
+def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 60.0) -> str:
+    """Walk with j and k to an unacknowledged alert that is not ``but`` and press a; which one it was.
+
+    In a flood rows come and go while one walks, so what is chosen is looked at again after each step.
+    """
+    waiting = "([id, but]) => id !== but && window.citybrain.state.alerts.get(id)?.state.includes('unacknowledged')"
+    end = time.monotonic() + timeout_s
+    for step in itertools.count():
+        page.keyboard.press("k" if step % 7 == 6 else "j")
+        chosen = page.evaluate("window.citybrain.chosen")
+        if chosen and page.evaluate(waiting, [chosen, but]):
+            page.keyboard.press("a")
+            expect_said(page, "done")
+            return str(chosen)
+        if time.monotonic() > end:
+            raise TimeoutError(f"no other unacknowledged alert within {timeout_s:g} s")
+        page.wait_for_timeout(200)
+    raise AssertionError("not reached")
 
 
 def expect_said(page: Page, kind: str) -> None:

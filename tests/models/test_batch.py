@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -128,7 +129,7 @@ arrays = st.integers(0, 6).flatmap(
 @given(st.integers(0, 1023), INSTANT, INSTANT, arrays)
 def test_a_partial_comes_back_to_the_bit(shard: int, tick: int, accepted: int, sums: list[list[float]]) -> None:
     """Shard, tick, result time and the five sums survive the wire."""
-    columns = {name: np.array(one, np.float64) for name, one in zip(FIELDS, sums, strict=True)}
+    columns: dict[str, Any] = {name: np.array(one, np.float64) for name, one in zip(FIELDS, sums, strict=True)}
     given = Partial(shard, tick, accepted, **columns)
     back = partials.decode(partials.encode(given))
     assert (back.shard, back.tick, back.accepted) == (shard, tick, accepted)
@@ -147,7 +148,8 @@ def test_garbage_is_no_partial(data: bytes) -> None:
 @given(st.data())
 def test_a_torn_partial_is_malformed(data: st.DataObject) -> None:
     """Cut short at any byte it is refused."""
-    whole = partials.encode(Partial(1, 2, 3, **{name: np.arange(4.0) for name in FIELDS}))
+    sums: dict[str, Any] = {name: np.arange(4.0) for name in FIELDS}
+    whole = partials.encode(Partial(1, 2, 3, **sums))
     with pytest.raises(Malformed):
         partials.decode(whole[: data.draw(st.integers(0, len(whole) - 1))])
 

@@ -299,7 +299,12 @@ def test_the_language_is_remembered(wall: Wall) -> None:
 @pytest.mark.parametrize(
     ("name", "role", "password", "why"),
     [
-        ("li", "king", PASSWORD, "role 'king' is unknown; use one of viewer, dispatcher, supervisor, planner, auditor, admin"),
+        (
+            "li",
+            "king",
+            PASSWORD,
+            "role 'king' is unknown; use one of viewer, dispatcher, supervisor, planner, auditor, admin",
+        ),
         (" li", "viewer", PASSWORD, "cannot be used"),
         ("li", "viewer", "short", "has 5 characters; use at least 8"),
     ],
