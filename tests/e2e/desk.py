@@ -123,7 +123,7 @@ def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 60.
     waiting = "([id, but]) => id !== but && window.citybrain.state.alerts.get(id)?.state.includes('unacknowledged')"
     end = time.monotonic() + timeout_s
     for step in itertools.count():
-        page.keyboard.press("k" if step % 7 == 6 else "j")
+        page.keyboard.press("k" if step // 15 % 2 == 0 else "j")  # what waits stands above what is held
         chosen = page.evaluate("window.citybrain.chosen")
         if chosen and page.evaluate(waiting, [chosen, but]):
             page.keyboard.press("a")

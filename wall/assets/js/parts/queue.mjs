@@ -35,7 +35,7 @@ export class Queue {
   #draw() {
     const { app } = this, alerts = app.state.alerts, before = this.shown?.map(([id]) => id) ?? [];
     this.shown = ordered(alerts).filter(([id, alert]) => this.#belongs(id, alert));
-    this.flood = Boolean(app.state.flood.get("now")?.flood) && this.shows !== "faults";
+    this.flood = Boolean(app.state.flood.get("now")?.flood) && this.shows === "open"; // "all" stays whole: a way to what is folded
     const every = this.shown.length;
     if (this.flood) this.shown = folded(this.shown, FLOOD_ROWS);
     else if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
