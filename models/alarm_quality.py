@@ -135,10 +135,11 @@ def floods(times: NDArray[np.int64], end: int, operators: int) -> tuple[Flooding
     ``times`` (alerts,) ms, ascending. The count falls when an alert leaves the window, ten minutes after it came.
     """
     begins, ends = BEGINS * operators, ENDS * operators
-    steps = sorted([(int(at), 1) for at in times] + [(int(at) + WINDOW_MS, -1) for at in times])
+    steps = Counter(times.tolist())
+    steps.subtract((times + WINDOW_MS).tolist())  # what comes and what leaves in one moment counts together
     found, count, since = [], 0, None
-    for at, change in steps:
-        count += change
+    for at in sorted(steps):
+        count += steps[at]
         if since is None and count >= begins:
             since = at
         elif since is not None and count < ends:
