@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -160,4 +160,17 @@ def _refused(answer: Answer | None, what: str, subject: str) -> Problem:
         value=answer.state,
         remedy=f"read the {what} again and decide anew",
         extra={"state": answer.state, "by": answer.by},
+    )
+
+
+def nothing_to_do(do: str, what: str, known: Sequence[str]) -> Problem:
+    """404 for an order that its subject does not know: ``what`` says of whom, ``known`` are those there are."""
+    return Problem(
+        status=404,
+        kind="unknown-order",
+        detail=f"{shown(do)} is {what}",
+        field="do",
+        value=shown(do),
+        limit=", ".join(known),
+        remedy="use one of these",
     )

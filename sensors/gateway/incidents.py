@@ -13,7 +13,6 @@ from models.silences import MATCHERS, Silence
 from models.values import Incident, IncidentState, Order, Severity, to_json
 from sensors.gateway import asking
 from sensors.gateway.asking import JSON, Asking, By, Comment, Id, Moment
-from sensors.problems import Problem, shown
 from sensors.tokens import LEAD, LOOK, Gateway
 
 Argument = str | int | float | bool | list[str] | None
@@ -102,18 +101,6 @@ class Office:
         return found[0]
 
 
-def _nothing_to_do(do: str) -> Problem:
-    return Problem(
-        status=404,
-        kind="unknown-order",
-        detail=f"{shown(do)} is nothing to do with an incident",
-        field="do",
-        value=shown(do),
-        limit=", ".join(DOABLE),
-        remedy="use one of these",
-    )
-
-
 def router(office: Office) -> APIRouter:
     """The routes; reading needs a token with the scope ``look``, acting ``dispatch``, silencing ``lead``."""
     routes = APIRouter(tags=["incidents"])
@@ -138,7 +125,7 @@ def router(office: Office) -> APIRouter:
     async def order(request: Request, number: Id, do: str) -> Response:
         who = office.asking.asker(request)
         if do not in DOABLE:
-            raise _nothing_to_do(do)
+            raise asking.nothing_to_do(do, "nothing to do with an incident", DOABLE)
         key = asking.key(request)
         ordered = await asking.body(request, bodies, Ordered, 'send {"by": "who", "comment": "why", "args": {…}}')
         return Response(to_json(await office.order(number, do, ordered, key, who)), media_type=JSON)

@@ -14,7 +14,6 @@ from models.values import Order, Unit, UnitNeed, UnitStatus
 from sensors.gateway import asking
 from sensors.gateway.asking import JSON, Asking, Id
 from sensors.gateway.incidents import Ordered
-from sensors.problems import Problem, shown
 from sensors.tokens import LOOK, Gateway
 
 MOST = 50  # units proposed for one incident
@@ -100,21 +99,9 @@ def router(fleet: Fleet) -> APIRouter:
     async def order(request: Request, number: Id, do: str) -> Response:
         who = fleet.asking.asker(request)
         if do not in DOES:
-            raise _nothing_to_do(do)
+            raise asking.nothing_to_do(do, "nothing that a unit does", DOES)
         key = asking.key(request)
         ordered = await asking.body(request, bodies, Ordered, 'send {"by": "who", "args": {"incident": "…"}}')
         return Response(msgspec.json.encode(await fleet.order(number, do, ordered, key, who)), media_type=JSON)
 
     return routes
-
-
-def _nothing_to_do(do: str) -> Problem:
-    return Problem(
-        status=404,
-        kind="unknown-order",
-        detail=f"{shown(do)} is nothing that a unit does",
-        field="do",
-        value=shown(do),
-        limit=", ".join(DOES),
-        remedy="use one of these",
-    )
