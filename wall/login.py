@@ -31,7 +31,7 @@ PAGE = """<!DOCTYPE html>
 <p class="error" role="alert">{error}</p>
 <button type="submit">{enter}</button>
 </form>
-<nav><a href="/login?lang=zh" lang="zh">中文</a><a href="/login?lang=en" lang="en">English</a></nav>
+<nav><a href="/login?lang=zh" lang="zh">{chinese}</a><a href="/login?lang=en" lang="en">{english}</a></nav>
 </main></body></html>"""
 
 
@@ -92,6 +92,8 @@ class Login:
             enter=word("login.enter", lang),
             error=word(error, lang).format(**fill) if error else "",
             next=html.escape(local(wanted), quote=True),
+            chinese=word("head.lang", "en"),
+            english=word("head.lang", "zh"),
         )
         return HTMLResponse(body, status, headers={"cache-control": "no-store"})
 

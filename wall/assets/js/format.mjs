@@ -17,10 +17,11 @@ export class Format {
     this.stampOf = time({ month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   }
 
-  // A word with its {fields} filled in.
+  // A word with its {fields} filled in, in the form for `fields.n` things.
   t(key, fields = {}) {
-    const text = this.words[key];
-    if (text === undefined) throw new Error(`no word ${key}`);
+    const found = this.words[key];
+    if (found === undefined) throw new Error(`no word ${key}`);
+    const text = typeof found === "string" ? found : found[String(fields.n) === "1" ? 0 : found.length - 1];
     return text.replace(/\{(\w+)\}/g, (_, name) => fields[name] ?? "");
   }
 
