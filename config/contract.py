@@ -120,6 +120,20 @@ def flood(city: str) -> str:
     return f"citybrain:{city}:flood"
 
 
+def figures(city: str) -> str:
+    """Hash: "<pack>/<name>" → JSON {"value": n or null, "unit", "at": ms, "severity": 1 to 4 where it is one}: numbers
+    that an agent counts for its pack's scene; those older than TOLD_S are not shown."""
+    return f"citybrain:{city}:figures"
+
+
+def tables(city: str) -> str:
+    """Hash: "<pack>/<name>" → JSON {"columns": [{en, zh}], "rows": [[text, number, {en, zh} or null]], "at": ms}."""
+    return f"citybrain:{city}:tables"
+
+
+TOLD_S = 900  # a figure or a table that nobody has told again for so long is taken off the wall
+
+
 def watch(city: str) -> str:
     """String: models.trust.Watch as JSON, each tick: the watch list, the line, the dial, the faults of sensors."""
     return f"citybrain:{city}:watch"
@@ -152,6 +166,16 @@ def answer(city: str, command: str) -> str:
 
 
 ANSWER_TTL_S = 120
+
+
+def held(city: str) -> str:
+    """Hash: command id → JSON {command, until}; acknowledgements that can still be taken back (wall/holding.py)."""
+    return f"citybrain:{city}:held"
+
+
+def present(city: str) -> str:
+    """Hash: open page → JSON {by, alert, at}; who looks at which alert, written by the wall (wall/presence.py)."""
+    return f"citybrain:{city}:present"
 
 
 def requests(city: str) -> str:
@@ -196,6 +220,7 @@ def changes(city: str) -> str:
     {"what": "zones", "tick": ms} · {"what": "alert", "id": …, "state": …} · {"what": "answer", "command": …}
     {"what": "incident", "id": …, "state": …} · {"what": "units", "ids": […]} · {"what": "room", "key": …}
     {"what": "watch"}  the watch list, the line or the dial moved
+    {"what": "people"}  somebody looks at another alert, or an acknowledgement waits or was taken back
     {"what": "all"}  the whole picture was written again: read everything
     """
     return f"citybrain:{city}:changes"

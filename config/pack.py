@@ -15,6 +15,8 @@ from config.alarm_keys import AlarmKeyError, GroupKey, InhibitKey
 from config.plan_shape import Declared
 from config.quality import QualityKey
 from config.quality import declared as declared_checks
+from config.scenes import Scene, SceneError, SceneKey
+from config.scenes import scene as scene_of
 from models.alarm import Demands
 from models.detections import HEADLINE_WORDS, headline
 from models.detectors import BadParameter, Detector, get
@@ -117,6 +119,7 @@ class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     group: GroupKey = GroupKey()
     inhibit: list[InhibitKey] = []
     status: Literal["live", "trial", "draft"] = "draft"
+    scene: SceneKey = SceneKey()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ class Pack:
     grouping: Grouping = Grouping()  # noqa: RUF009  # a value
     inhibitions: tuple[Inhibition, ...] = ()
     demands: tuple[tuple[str, Demands], ...] = ()  # of the rules that demand more than an acknowledgement
+    scene: Scene | None = None  # its page on the wall; None where a pack is made without a file
 
 
 def load(folder: Path) -> Pack:
@@ -185,7 +189,17 @@ def load(folder: Path) -> Pack:
         grouping=_grouping(declared, where),
         inhibitions=_inhibitions(declared, where),
         demands=_demands(declared),
+        scene=_scene(declared, [w.property for w in watched], zones, rules, where),
     )
+
+
+def _scene(
+    declared: _Pack, properties: list[str], summed: dict[str, Detector], rules: tuple[Rule, ...], where: str
+) -> Scene:
+    try:
+        return scene_of(declared.scene, declared.pack, declared.title, properties, list(summed), rules)
+    except SceneError as error:
+        raise PackError(f"{where}: {error}") from error
 
 
 def _grouping(declared: _Pack, where: str) -> Grouping:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_args
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
@@ -289,6 +289,16 @@ def _tick(incident: Incident, order: Order, now: int) -> Incident:
     return step(replace(incident, tasks=tasks), now, f"task-{state}", comment, order)
 
 
+def _wall(incident: Incident, order: Order, now: int) -> Incident:
+    """Give the incident the big screen, or take it off, until somebody says otherwise."""
+    wanted: Literal["on", "off"] = "on" if order.do == "wall-on" else "off"
+    if wanted == "on":
+        _check_open(incident)
+        if incident.wall == "on":
+            raise Refused(f"incident {incident.id} has the wall already", "conflict", incident.state, incident.owner)
+    return step(replace(incident, wall=wanted, wall_at=now), now, order.do, order.comment, order)
+
+
 _Doing = Callable[[Incident, Order, int], Incident]
 _DOING: dict[str, _Doing] = {
     "assign": _assign,
@@ -299,6 +309,8 @@ _DOING: dict[str, _Doing] = {
     "link": _link,
     "task": _task,
     "tick": _tick,
+    "wall-on": _wall,
+    "wall-off": _wall,
 }
 # what models/room.py adds, for it concerns alerts, other incidents or plans too
 TOGETHER = ("acknowledge", "merge", "split", "launch", "decline")

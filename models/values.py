@@ -234,6 +234,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     exercise: bool = False
     escalation: int = 0  # steps of the roster that were told
     deadline: int | None = None  # processing time of the next escalation
+    wall: Literal["", "on", "off"] = ""  # a person gave it the big screen, or took it off; "": the city's rules say
+    wall_at: int = 0  # processing time at which they did
     timeline: tuple[Transition, ...] = ()
 
 
