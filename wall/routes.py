@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from config.register import Register
 from wall import view
+from wall.asked import TooLong, limited, session_of
 from wall.auth import Session, problem
 from wall.commands import BODY_LIMIT, Commands, NotAllowed, Unavailable
 from wall.ground import METRES_A_DEGREE, Ground
@@ -72,7 +73,7 @@ class Routes:
 
     async def home(self, request: Request) -> Response:
         """The desk for those who act, the wall for those who look."""
-        return RedirectResponse("/desk" if _session(request).commands else "/wall", 303)
+        return RedirectResponse("/desk" if session_of(request).commands else "/wall", 303)
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: a snapshot, then deltas and heartbeats, for as long as the browser stays."""
@@ -97,7 +98,7 @@ class Routes:
 
     async def boot(self, request: Request) -> Response:
         """What a page needs once: who is asking, the words, the ground."""
-        session, lang = _session(request), spoken(request)
+        session, lang = session_of(request), spoken(request)
         body = {
             "build": self._build,
             "lang": lang,
@@ -115,7 +116,7 @@ class Routes:
 
     async def session(self, request: Request) -> Response:
         """Whether the session still holds (401 otherwise), and which build answers."""
-        body = {"user": _session(request).user, "build": self._build}
+        body = {"user": session_of(request).user, "build": self._build}
         return Response(msgspec.json.encode(body), media_type=JSON, headers={"cache-control": "no-store"})
 
     async def alert(self, key: str) -> Response:
@@ -156,11 +157,11 @@ class Routes:
         self, request: Request, carry: Callable[[bytes, Session, int], Awaitable[tuple[int, bytes]]]
     ) -> Response:
         """What became of a person's request, in their own name."""
-        session = _session(request)
+        session = session_of(request)
         if not session.commands:
             return problem(403, f"the role {session.role} may only look; ask for the role dispatcher")
         try:
-            body = await _limited(request)
+            body = await limited(request, BODY_LIMIT)
             status, answer = await carry(body, session, int(time.time() * 1000))
         except msgspec.DecodeError as error:
             return problem(422, str(error))
@@ -168,7 +169,7 @@ class Routes:
             return problem(403, str(error))
         except ClientDisconnect:
             return Response(status_code=499)
-        except _TooLong:
+        except TooLong:
             return problem(413, f"a command is longer than {BODY_LIMIT} bytes")
         except Unavailable as error:
             gone = problem(503, str(error))
@@ -212,23 +213,3 @@ class Routes:
     @cached_property
     def _tree(self) -> Any:
         return cKDTree(self._register.frame.select("lon", "lat").to_numpy() * self._metres)
-
-
-class _TooLong(Exception):
-    """The body is over the limit."""
-
-
-async def _limited(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_LIMIT:
-            raise _TooLong
-    return body
-
-
-def _session(request: Request) -> Session:
-    """The session that the guard found; a route behind it always has one."""
-    found = request.scope["session"]
-    assert isinstance(found, Session)  # the guard lets nobody else through
-    return found

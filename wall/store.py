@@ -110,6 +110,23 @@ class Store:
         """The counters since the city began."""
         return await self._hash(contract.counters(self.city))
 
+    async def room(self) -> dict[bytes, bytes]:
+        """Silences, warnings, the rota and the dial by kind/id."""
+        return await self._hash(contract.room(self.city))
+
+    async def unknown(self) -> dict[bytes, bytes]:
+        """Datastreams that came and are not registered."""
+        return await self._hash(contract.unknown(self.city))
+
+    async def forget_unknown(self, datastream: str) -> None:
+        """Take a datastream out of sight that was adopted."""
+        await self.redis.hdel(contract.unknown(self.city), datastream)
+
+    async def unit(self, key: str) -> bytes | None:
+        """One unit's JSON."""
+        data: bytes | None = await self.redis.hget(contract.units(self.city), key)
+        return data
+
     async def watch(self) -> bytes | None:
         """The watch list and the dial of the alert budget as JSON."""
         return await self._string(contract.watch(self.city))
