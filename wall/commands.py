@@ -117,6 +117,10 @@ class Commands:
         )  # fmt: skip
         return await self._asked(order, order.subject)
 
+    async def give(self, order: Order) -> tuple[int, bytes]:
+        """Send an order whose right its route has checked; as ``ask``."""
+        return await self._asked(order, order.subject)
+
     async def _asked(self, what: Command | Order, subject: str) -> tuple[int, bytes]:
         """Send it and wait for what became of it."""
         await self._send(what, subject)
