@@ -159,6 +159,14 @@ def succeeded(old: Alert, new: Alert, now: int) -> tuple[Alert, Alert]:
     return done, _moved(heir, old.state, now, None, "inherited", old.id)
 
 
+def withdrawn(alert: Alert, now: int, why: str) -> Alert:
+    """The alert of an exercise that is over, closed; unchanged when it was."""
+    if alert.state == "normal":
+        return alert
+    done = replace(alert, cleared=alert.cleared if alert.cleared is not None else now, shelved_until=None, hidden_by="")
+    return _moved(done, "normal", now, None, "exercise-over", why)
+
+
 def suppressed(alert: Alert, by: str, now: int) -> Alert:
     """The alert hidden by design, by ``by`` ("alert/<id>", "silence/<id>"); unchanged when hidden already or over."""
     if alert.state in HIDDEN or alert.state == "normal":

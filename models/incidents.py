@@ -155,6 +155,13 @@ def elapsed(incident: Incident, now: int) -> Incident:
     return incident
 
 
+def ended(incident: Incident, now: int, why: str) -> Incident:
+    """The incident of an exercise that is over, closed."""
+    return _moved(
+        replace(incident, active=0, proposal=None, deadline=None), now, "closed", "exercise-over", comment=why
+    )
+
+
 def obey(incident: Incident, order: Order, now: int) -> Incident:
     """The incident after an order that concerns it alone; raises ``Refused``. The same order again changes nothing."""
     if seen(incident, order):

@@ -17,13 +17,13 @@ from models import alarm
 from models.values import Alert, Detection
 
 CHATTER_CHANGES, CHATTER_MS = 3, 60_000  # so many changes of a source within a minute are chattering (ISA-18.2)
-Source = tuple[str, str, str]  # pack, rule, place: what fires again and again
+Source = tuple[str, str, str, bool]  # pack, rule, place, exercise: what fires again and again
 Where = Literal["same-place", "same-zone", "near"]
 
 
 def source(detection: Detection) -> Source:
     """What the detection is of; an alert is one occurrence of it."""
-    return detection.pack, detection.rule, detection.place
+    return detection.pack, detection.rule, detection.place, detection.exercise
 
 
 def lasts(alert: Alert) -> bool:
@@ -94,7 +94,9 @@ class Inhibition:
     near_m: float = 0.0
 
     def reaches(self, cause: Detection, other: Detection, within: Callable[[Detection], frozenset[str]]) -> bool:
-        """Whether ``other`` is where ``cause`` explains it."""
+        """Whether ``other`` is where ``cause`` explains it; an exercise explains nothing real, nor the other way."""
+        if cause.exercise != other.exercise:
+            return False
         if self.where == "same-place":
             return cause.place == other.place
         if self.where == "same-zone":

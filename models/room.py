@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models import alarm, audit, casework, deployment, dial, escalation, notices, silences
+from models import alarm, audit, casework, deployment, dial, drills, escalation, notices, silences
 from models import roster as rosters
 from models.alarm import Demands
 from models.calendar import UTC, Calendar
@@ -137,6 +137,7 @@ class Room:
         self._escalate(now, out)
         deployment.settle(self, now, out)
         self.warned.tick(now, out)
+        drills.tick(self, now, out)
         self._let_go(now, out)
         return out
 
@@ -153,8 +154,9 @@ class Room:
     # --- alerts ---------------------------------------------------------------------------------------------------
 
     def _detected(self, detection: Detection, now: int, out: Outcome) -> None:
-        if detection.id not in self.past:  # else it comes again after its alert was closed
+        if detection.id not in self.past and drills.admits(self, detection):  # else its alert, or its drill, is over
             self.triage.detected(detection, now, out)
+            drills.watch(self, detection, now, out)
 
     def _commanded(self, command: Command, now: int, out: Outcome) -> None:
         if command.alert in self.past:
@@ -208,6 +210,8 @@ class Room:
                 return self._silenced(order, now, out)
             case "roster":
                 return self._rostered(order, now, out)
+            case "drill":
+                return drills.obey(self, order, now, out)
             case "budget":
                 turn = dial.obey(order)
                 self.keep_item(dial.ITEM, to_json(turn), out)
@@ -249,6 +253,7 @@ class Room:
     def _warned(self, warning: Warning, now: int, out: Outcome) -> None:
         """A CAP message came (models/warnings.py)."""
         self.warned.received(warning, now, out)
+        drills.watch(self, warning, now, out)
 
     # --- the clock ------------------------------------------------------------------------------------------------
 

@@ -312,6 +312,11 @@ class Triage:
                 self._room.keep_incident(after, out)
                 self._close(incident.id)
 
+    def end(self, incident: Incident, why: str, now: int, out: Outcome) -> None:
+        """Close the incident of an exercise that is over."""
+        self._room.keep_incident(incidents.ended(incident, now, why), out)
+        self._close(incident.id)
+
     def flooded(self) -> Flooded:
         """What the wall is told about the load."""
         unfinished = sum(one.closed is None for one in self._room.incidents.values())

@@ -30,8 +30,8 @@ Action = Literal[
     "severity",
 ]
 Kind = Literal["event", "data-quality"]
-About = Literal["incident", "unit", "warning", "silence", "roster", "plan", "budget", "notification"]
-Role = Literal["viewer", "dispatcher", "supervisor", "planner", "admin", "auditor", "system"]
+About = Literal["incident", "unit", "warning", "silence", "roster", "plan", "budget", "notification", "drill"]
+Role = Literal["viewer", "dispatcher", "supervisor", "planner", "admin", "auditor", "unit", "system"]
 
 
 class Text(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -319,7 +319,10 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
     lon: float | None = None
     lat: float | None = None
+    solved: bool | None = None  # as the citizen says when called back; None: not asked yet
+    satisfied: bool | None = None
     source: str = ""
+    exercise: bool = False  # a drill's: never counted with what citizens said
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
