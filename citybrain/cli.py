@@ -276,27 +276,39 @@ def packs_check() -> int:
 
 
 @dead.command("list")
-def dead_list(city: CityName = None, limit: int = 20, as_json: Json = False) -> int:
+def dead_list(
+    city: CityName = None,
+    limit: int = 20,
+    brief: Annotated[bool, typer.Option("--brief", help="Without the bodies.")] = False,
+    as_json: Json = False,
+) -> int:
     """The newest dead letters."""
     from citybrain.commands.dead import show_list
 
-    return show_list(settings(city=city), limit, as_json)
+    return show_list(settings(city=city), limit, as_json, brief)
 
 
 @dead.command("show")
-def dead_show(letter: str, city: CityName = None) -> int:
+def dead_show(letter: str, city: CityName = None, as_json: Json = False) -> int:
     """One dead letter with its bytes."""
     from citybrain.commands.dead import show
 
-    return show(settings(city=city), letter)
+    return show(settings(city=city), letter, as_json)
 
 
 @dead.command("replay")
-def dead_replay(letter: str, city: CityName = None, gateway_token: str = typer.Option(..., envvar="TOKEN")) -> int:
+def dead_replay(
+    letter: str,
+    city: CityName = None,
+    gateway_token: Annotated[
+        str | None, typer.Option(envvar="TOKEN", help="Left out: one is made for this alone, and revoked after.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
     """Send a dead letter's bytes through the gateway again, after what was wrong has been mended."""
     from citybrain.commands.dead import replay
 
-    return replay(settings(city=city), letter, gateway_token)
+    return replay(settings(city=city), letter, gateway_token, as_json)
 
 
 @audit_app.command("verify")

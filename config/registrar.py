@@ -49,20 +49,34 @@ class Registrar:
 
     def adopt(self, datastream: str, kind: str, lon: float, lat: float, name_en: str = "", name_zh: str = "") -> Change:
         """Register the asset of an unknown datastream; raises ``AdoptError`` when that cannot make it known."""
+        asset, row = self._asset(datastream, kind, lon, lat, name_en, name_zh)
+        told = _accepted(asset, self.take(row))
+        return next((one for one in told if one.what == "new"), Change(asset, "moved", "was registered before"))
+
+    def would_adopt(
+        self, datastream: str, kind: str, lon: float, lat: float, name_en: str = "", name_zh: str = ""
+    ) -> list[Change]:
+        """What ``adopt`` would change, and nothing is; raises as it does."""
+        asset, row = self._asset(datastream, kind, lon, lat, name_en, name_zh)
+        return _accepted(asset, self.preview(row)[1])
+
+    def kinds(self, observed: str) -> list[str]:
+        """The kinds of assets on which a pack watches the property ``observed``."""
+        return sorted({one for watched in self.watched if watched.property == observed for one in watched.kinds})
+
+    def _asset(
+        self, datastream: str, kind: str, lon: float, lat: float, name_en: str, name_zh: str
+    ) -> tuple[str, pl.DataFrame]:
+        """The asset that a datastream's name tells, as a list of one."""
         asset, slash, observed = datastream.rpartition("/")
         if not slash or not asset:
             raise AdoptError(f"datastream {datastream!r} is not <asset>/<property>; mend it at the source")
-        kinds = sorted({one for watched in self.watched if watched.property == observed for one in watched.kinds})
+        kinds = self.kinds(observed)
         if kind not in kinds:
             there = f"use one of {', '.join(kinds)}" if kinds else "add it to a pack's datastreams"
             raise AdoptError(f"no pack watches {observed!r} on the kind {kind!r}; {there}")
         row = (asset, kind, name_en or name_zh or asset, name_zh or name_en or asset, lon, lat, "wgs84", "")
-        told = self.take(pl.DataFrame([row], schema=COLUMNS, orient="row"))
-        mine = [one for one in told if one.asset == asset]
-        refused = next((one for one in mine if one.what == "refused"), None)
-        if refused is not None:
-            raise AdoptError(f"{asset}: {refused.detail}")
-        return next((one for one in mine if one.what == "new"), Change(asset, "moved", "was registered before"))
+        return asset, pl.DataFrame([row], schema=COLUMNS, orient="row")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -70,3 +84,12 @@ class Registrar:
         with (self.path.parent / LOCK).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _accepted(asset: str, told: list[Change]) -> list[Change]:
+    """What becomes of ``asset``; raises ``AdoptError`` when it is refused."""
+    mine = [one for one in told if one.asset == asset]
+    refused = next((one for one in mine if one.what == "refused"), None)
+    if refused is not None:
+        raise AdoptError(f"{asset}: {refused.detail}")
+    return mine

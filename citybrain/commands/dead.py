@@ -9,11 +9,14 @@ import base64
 import hashlib
 import json
 import re
+import secrets
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +32,13 @@ from config.settings import Settings
 from models import batch as batches
 from models.batch import Malformed
 from models.values import DeadLetter, from_json
+from sensors import tokens
 
 WINDOW = 1_000  # letters read from the topic at once, the newest first
 BOOTSTRAP_MS = 5_000
 ANSWER_S = 15.0
 ROWS = "application/x-ndjson"
+OWN_TOKEN = timedelta(minutes=5)  # how long a token that a replay makes itself is good at most
 _WIDEST = 100  # characters of a reason in the list
 
 
@@ -44,8 +49,8 @@ class DeadError(RuntimeError):
 # --- the three commands -----------------------------------------------------------------------------------------
 
 
-def show_list(settings: Settings, limit: int, as_json: bool) -> int:
-    """The newest ``limit`` letters, one a line; exit code 0."""
+def show_list(settings: Settings, limit: int, as_json: bool, brief: bool = False) -> int:
+    """The newest ``limit`` letters, one a line; exit code 0. As JSON they have their bodies, unless ``brief``."""
     if limit < 1:
         raise DeadError(f"--limit {limit} is below 1; ask for at least one letter")
     found: list[DeadLetter] = []
@@ -54,7 +59,7 @@ def show_list(settings: Settings, limit: int, as_json: bool) -> int:
         if len(found) == limit:
             break
     if as_json:
-        print(json.dumps({"letters": [_told(letter) for letter in found]}, ensure_ascii=False))
+        print(json.dumps({"letters": [_told(letter, brief) for letter in found]}, ensure_ascii=False))
         return 0
     for letter in found:
         print(f"{letter.id}  {_moment(letter.at)}  {letter.source:<24}  {_cut(letter.reason)}")
@@ -63,23 +68,56 @@ def show_list(settings: Settings, limit: int, as_json: bool) -> int:
     return 0
 
 
-def show(settings: Settings, letter: str) -> int:
+def show(settings: Settings, letter: str, as_json: bool = False) -> int:
     """One letter with its bytes; exit code 0."""
     found = find(settings, letter)
+    if as_json:
+        print(json.dumps(_told(found), ensure_ascii=False))
+        return 0
     for name, value in _told(found).items():
         print(f"{name:<8}{value}")
     return 0
 
 
-def replay(settings: Settings, letter: str, token: str) -> int:
-    """Send the letter's readings to the gateway with ``token`` and print its answers; 0 when all were accepted."""
+def replay(settings: Settings, letter: str, token: str | None, as_json: bool = False) -> int:
+    """Send the letter's readings to the gateway and print its answers; 0 when all were accepted.
+
+    Without a ``token`` one is issued for this alone, as whoever can write the city's secrets may, and revoked after.
+    """
     found = find(settings, letter)
-    refused = 0
-    for kind, body in requests(settings, found):
-        status, answer = _post(settings, kind, body, token)
-        print(f"{status} {answer}")
-        refused += status != 202 or json.loads(answer).get("rejected", 0) > 0
+    sent = list(requests(settings, found))
+    with _token(settings, token) as held:
+        answers = [_post(settings, kind, body, held) for kind, body in sent]
+    refused = sum(status != 202 or json.loads(answer).get("rejected", 0) > 0 for status, answer in answers)
+    if as_json:
+        told = [{"status": status, "answer": _parsed(answer)} for status, answer in answers]
+        print(json.dumps({"sent": len(answers), "refused": refused, "answers": told}, ensure_ascii=False))
+    else:
+        for status, answer in answers:
+            print(f"{status} {answer}")
     return 1 if refused else 0
+
+
+@contextmanager
+def _token(settings: Settings, given: str | None) -> Iterator[str]:
+    """The token that was given, or one of its own for as long as the block lasts."""
+    if given is not None:
+        yield given
+        return
+    book, name = settings.secrets / "gateways.json", f"replay-{secrets.token_hex(4)}"
+    token = tokens.issue(book, name, expires=datetime.now(UTC) + OWN_TOKEN)
+    try:
+        time.sleep(2 * tokens.RECHECK_S)  # until every gateway has read the file again
+        yield token
+    finally:
+        tokens.revoke(book, name)
+
+
+def _parsed(answer: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer
 
 
 # --- where letters lie ------------------------------------------------------------------------------------------
@@ -253,10 +291,12 @@ def _post(settings: Settings, kind: str, body: bytes, token: str) -> tuple[int, 
 # --- telling ----------------------------------------------------------------------------------------------------
 
 
-def _told(letter: DeadLetter) -> dict[str, str]:
-    """The letter for people and programmes; ``body`` as text where it is some, else ``base64``."""
+def _told(letter: DeadLetter, brief: bool = False) -> dict[str, str]:
+    """The letter for people and programmes; ``body`` as text where it is some, else ``base64``; none if ``brief``."""
     told = {"id": letter.id, "at": _moment(letter.at), "source": letter.source, "reason": letter.reason}
     told |= {"field": letter.field, "format": letter.format}
+    if brief:
+        return told
     try:
         return told | {"body": letter.body.decode()}
     except UnicodeDecodeError:
