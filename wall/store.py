@@ -89,6 +89,23 @@ class Store:
         """How loaded the seats are, as JSON."""
         return await self._string(contract.flood(self.city))
 
+    async def units(self) -> dict[bytes, bytes]:
+        """All units' JSON by id."""
+        return await self._hash(contract.units(self.city))
+
+    async def item(self, key: str) -> bytes | None:
+        """One of the room's other things by kind/id, as JSON."""
+        data: bytes | None = await self.redis.hget(contract.room(self.city), key)
+        return data
+
+    async def present(self) -> dict[bytes, bytes]:
+        """Who looks at which alert, by open page."""
+        return await self._hash(contract.present(self.city))
+
+    async def held(self) -> dict[bytes, bytes]:
+        """The acknowledgements that can be taken back yet, by command."""
+        return await self._hash(contract.held(self.city))
+
     async def zones(self) -> bytes | None:
         """The zones' JSON of the last tick."""
         return await self._string(contract.zones(self.city))
@@ -117,6 +134,10 @@ class Store:
     async def unknown(self) -> dict[bytes, bytes]:
         """Datastreams that came and are not registered."""
         return await self._hash(contract.unknown(self.city))
+
+    async def packs(self) -> dict[bytes, bytes]:
+        """What became of each pack, by its name."""
+        return await self._hash(contract.packs(self.city))
 
     async def forget_unknown(self, datastream: str) -> None:
         """Take a datastream out of sight that was adopted."""
