@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,12 +31,17 @@ from config.settings import Settings
 from wall.accounts import Book, session_key
 from wall.auth import LANGUAGE_COOKIE, Guard, Sessions
 from wall.commands import Commands
+from wall.console import Console
+from wall.curve import Curves, looked_at
 from wall.ground import ground
-from wall.hub import Hub
+from wall.holding import Holding
+from wall.hub import Hub, now_ms
 from wall.login import Login
+from wall.reports import Reports
 from wall.routes import Routes
 from wall.scenes import SCENES
 from wall.view import text
+from wall.views import Views
 from wall.words import LANGUAGES, Language, language, word
 
 log = logging.getLogger(__name__)
@@ -77,7 +83,8 @@ def create(settings: Settings) -> Wall:
     )
     metrics = CollectorRegistry()
     hub = Hub(redis, settings.city, register, metrics)
-    commands = Commands(settings.kafka, settings.city, hub.answered)
+    commands = Commands(settings.kafka, settings.city, hub.answered, hub.hold_ms)
+    commands.holding = holding = Holding(redis, settings.city, commands.deliver, now_ms)
     book = Book(settings.secrets)
     sessions = Sessions(session_key(settings.secrets / "session.key"), book)
     titles = {lang: word("title", lang).format(city=text(city.name)[lang]) for lang in LANGUAGES}
@@ -87,6 +94,7 @@ def create(settings: Settings) -> Wall:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         following = asyncio.create_task(hub.run(), name="hub")
         routes.following = following
+        holding.start()
         try:
             yield
         finally:
@@ -94,11 +102,15 @@ def create(settings: Settings) -> Wall:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+            await holding.close()
             await commands.close()
             await redis.aclose()
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     routes.add(server)
+    curves = Curves(settings.archive, register, hub.past, looked_at())
+    reports = Reports(settings, (sys.executable, "-m", "citybrain"))
+    Console(hub, commands, holding, city, Views(settings.home), reports, curves).add(server)
     login = Login(book, sessions, titles)
     server.add_api_route("/login", login.page, methods=["GET"])
     server.add_api_route("/login", login.enter, methods=["POST"])

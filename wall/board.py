@@ -16,7 +16,20 @@ import numpy as np
 from wall import levels
 
 Row = dict[str, Any]
-SECTIONS = ("alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood")
+SECTIONS = (
+    "alerts",
+    "zones",
+    "sources",
+    "counts",
+    "minutes",
+    "watch",
+    "budget",
+    "ahead",
+    "incidents",
+    "flood",
+    "present",
+    "held",
+)
 HISTORY_SHOWN = 360  # points of the city's totals that a viewer keeps
 
 

@@ -17,8 +17,9 @@ from config import contract
 from models import dial
 from models.budget import MOST_AN_HOUR
 from models.roster import RIGHTS, Right, may
-from models.values import Action, Answer, Command, Order, Role, from_json, to_json
+from models.values import Action, Answer, Command, Order, Role, Severity, from_json, to_json
 from wall.auth import Session
+from wall.holding import Held, Holding
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,9 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     action: Action
     comment: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")] | None = None
+    until: Annotated[int, msgspec.Meta(ge=0)] | None = None  # ms at which shelving ends
+    severity: Severity | None = None
+    hold: bool = False  # an acknowledgement that can be taken back for a while
 
 
 class Turned(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,13 +74,22 @@ class Unavailable(Exception):
 class Commands:
     """Sends commands to Kafka with acks=all and waits for their answers.
 
-    ``answered(id, seconds)`` gives the answer's JSON, None when there is none yet.
+    ``answered(id, seconds)`` gives the answer's JSON, None when there is none yet; ``hold_ms(alert, now)`` how long its
+    acknowledgement can be taken back.
     """
 
-    def __init__(self, bootstrap: str, city: str, answered: Callable[[str, float], Awaitable[bytes | None]]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        city: str,
+        answered: Callable[[str, float], Awaitable[bytes | None]],
+        hold_ms: Callable[[str, int], int] = lambda _alert, _now: 0,
+    ) -> None:
         self._bootstrap = bootstrap
         self._topic = contract.COMMANDS.of(city)
         self._answered = answered
+        self._hold_ms = hold_ms
+        self.holding: Holding | None = None  # where acknowledgements wait that can be taken back; set with the store
         self._producer: AIOKafkaProducer | None = None
         self._lock = asyncio.Lock()
 
@@ -88,8 +101,13 @@ class Commands:
         request = msgspec.json.decode(body, type=Request)
         key = request.id or uuid.uuid4().hex
         command = Command(
-            id=key, alert=request.alert, action=request.action, by=session.user, at=now, comment=request.comment
-        )
+            id=key, alert=request.alert, action=request.action, by=session.user, at=now, comment=request.comment,
+            until=request.until, severity=request.severity,
+        )  # fmt: skip
+        held = await self._held(command, now) if request.hold else None
+        if held is not None:
+            told = {"command": key, "alert": command.alert, "status": "held", "until": held.until}
+            return 202, msgspec.json.encode(told)
         return await self._asked(command, command.alert)
 
     async def order(self, body: bytes, session: Session, now: int) -> tuple[int, bytes]:
@@ -120,6 +138,29 @@ class Commands:
     async def give(self, order: Order) -> tuple[int, bytes]:
         """Send an order whose right its route has checked; as ``ask``."""
         return await self._asked(order, order.subject)
+
+    async def became(self, key: str) -> tuple[int, bytes] | None:
+        """HTTP status and JSON of what became of a command that was sent before; None when nobody said yet."""
+        found = await self._answered(key, ANSWER_S)
+        return None if found is None else (STATUS[from_json(found, Answer).status], found)
+
+    async def deliver(self, command: Command) -> None:
+        """Bring a command that was held to the broker; raises ``OSError`` while it cannot be reached."""
+        try:
+            await self._send(command, command.alert)
+        except Unavailable as error:
+            raise OSError(str(error)) from error
+
+    async def _held(self, command: Command, now: int) -> Held | None:
+        """The acknowledgement as it waits; None where it must not, or nothing can be kept: it is sent at once then."""
+        span = self._hold_ms(command.alert, now)
+        if self.holding is None or command.action != "acknowledge" or not span:
+            return None
+        try:
+            return await self.holding.hold(command, now + span)
+        except (RedisError, OSError) as error:
+            log.warning("the acknowledgement %s cannot be held and is sent at once: %s", command.id, error)
+            return None
 
     async def _asked(self, what: Command | Order, subject: str) -> tuple[int, bytes]:
         """Send it and wait for what became of it."""

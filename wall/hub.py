@@ -16,8 +16,11 @@ from redis.exceptions import RedisError
 
 from config import contract
 from config.register import Register
-from wall import view
+from models.alarm import WAITING
+from wall import presence, view
 from wall.board import HISTORY_SHOWN, Board
+from wall.holding import hold_ms
+from wall.past import ZonePast
 from wall.store import Store
 from wall.viewer import Viewer, frame
 
@@ -49,13 +52,16 @@ class Hub:
     ``register`` gives the datastreams; ``properties`` the order of their properties in the board.
     """
 
-    def __init__(self, redis: Redis, city: str, register: Register, metrics: CollectorRegistry) -> None:
+    def __init__(
+        self, redis: Redis, city: str, register: Register, metrics: CollectorRegistry, shows: Shows | None = None
+    ) -> None:
         self.city = city
         self.store = Store(redis, city, register)
         self.register = register
         self.properties = sorted(register.frame["property"].unique().to_list())
         kind = {name: row for row, name in enumerate(self.properties)}
         self.board = Board(np.array([kind[p] for p in register.frame["property"]], np.uint8), len(self.properties))
+        self.scenery = Scenery(self.store, self.board, register, self.properties, shows or Shows())
         cadence = register.frame["cadence_s"].fill_null(60.0).to_numpy()
         self._patience_s = np.maximum(cadence * FORGOTTEN, 60.0)
         self._value = np.full(len(register), np.nan, np.float32)
@@ -67,7 +73,8 @@ class Hub:
         self._alerts: set[str] = set()
         self._incidents: set[str] = set()
         self._everything = True
-        self._zones = self._watch = True
+        self._zones = self._watch = self._people = True
+        self.past = ZonePast()
         self._accepted: int | None = None
         self._due = {"slow": 0.0, "alerts": 0.0, "incidents": 0.0, "ages": 0.0, "scale": 0.0}
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
@@ -126,6 +133,11 @@ class Hub:
                     continue
         finally:
             self._answers.pop(command, None)
+
+    def hold_ms(self, alert: str, now: int) -> int:
+        """How long an acknowledgement of ``alert`` at ``now`` can be taken back; 0 where somebody has it already."""
+        row = self.board.sections["alerts"].now.get(alert)
+        return hold_ms(row["deadline"], now) if row and row["state"] in WAITING else 0
 
     # --- the task --------------------------------------------------------------------------------------------
 
@@ -186,9 +198,12 @@ class Hub:
             if change["command"] in self._answers:
                 self._answers[change["command"]].set()
             return
+        elif what == "people":
+            self._people = True
+            self._urgent.set()
         elif what == "all":
             self._everything = True
-        if what != "all":
+        if what not in ("all", "people"):
             self.board.changed = now_ms()
         self._stirred.set()
 
@@ -241,10 +256,15 @@ class Hub:
             await self._read_values(moved, everything)
             await self._read_incidents(incidents, self._is_due("incidents", REREAD_S))
             await self._read_alerts(wanted)
+            if wanted or incidents:
+                self.scenery.claim(self._value, now_ms())
             if self._watch or everything:
                 self._watch = False
                 await self._read_watch()
-            if self._is_due("slow", SLOW_S):
+            slow = self._is_due("slow", SLOW_S)
+            if slow or self._people:
+                await self._read_people()
+            if slow:
                 await self._read_slow()
         except BaseException:  # nothing of this was shown: read it all when the store is back
             self._everything = True
@@ -298,7 +318,7 @@ class Hub:
         if self._is_due("alerts", REREAD_S):
             found = {key.decode(): data for key, data in (await self.store.alerts()).items()}
             for gone in self.board.sections["alerts"].now.keys() - found.keys():
-                self.board.set("alerts", gone, None)
+                self._show_alert(gone, None)
         else:
             found = {key: await self.store.alert(key) for key in wanted}
         for key, data in found.items():
@@ -317,29 +337,38 @@ class Hub:
     def _show_incident(self, key: str, data: bytes | None) -> None:
         """Put one incident on the board; one that cannot be read is logged and must not take the others with it."""
         try:
-            row = None if data is None else view.incident(data)
+            it = None if data is None else from_json(data, Incident)
         except msgspec.MsgspecError as error:
             log.error("incident %s in the store cannot be read: %s", key, error)
             return
-        self.board.set("incidents", key, row if row and row["state"] != "closed" else None)
+        self.scenery.incident(key, it)
+        self.board.set("incidents", key, view.incident(it) if it and it.state != "closed" else None)
 
     def _show_alert(self, key: str, data: bytes | None) -> None:
         """Put one alert on the board; one that cannot be read is logged and must not take the others with it."""
         if data is None:
             self.board.set("alerts", key, None)
+            self.scenery.alert(key, None)
             return
         try:
-            row = view.alert(data)
+            it = from_json(data, Alert)
         except msgspec.MsgspecError as error:
             log.error("alert %s in the store cannot be read: %s", key, error)
             return
-        self.board.set("alerts", key, row)
-        self._opened[key] = (row["opened"], row["level"])
+        self.scenery.alert(key, it)
+        self.board.set("alerts", key, view.alert(it))
+        self._opened[key] = (it.opened, view.level(it.severity))
 
     async def _read_watch(self) -> None:
         rows, dial = view.watch(await self.store.watch())
         self.board.put("watch", rows)
         self.board.put("budget", dial)
+
+    async def _read_people(self) -> None:
+        """Who looks at what, and which acknowledgements wait; those that went silent are left out."""
+        self._people = False
+        self.board.put("present", presence.shown(await self.store.present(), now_ms()))
+        self.board.put("held", presence.waiting(await self.store.held()))
 
     async def _read_slow(self) -> None:
         now = now_ms()
@@ -351,10 +380,14 @@ class Hub:
         self.board.put("minutes", view.minutes(self._opened, now))
         if self._zones or not self.board.history:
             self._zones = False
-            _, rows = view.zones(await self.store.zones())
+            tick, rows = view.zones(await self.store.zones())
             self.board.put("zones", rows)
-            self.board.put("ahead", view.ahead(await self.store.forecasts(), self.city))
+            forecasts = await self.store.forecasts()
+            self.board.put("ahead", view.ahead(forecasts, self.city))
+            if tick:
+                self.past.take(tick, rows, forecasts)
             self.board.history = await self._history()
+        await self.scenery.read(self._value, now, time.monotonic())
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

@@ -106,6 +106,22 @@ class Store:
         """The acknowledgements that can be taken back yet, by command."""
         return await self._hash(contract.held(self.city))
 
+    async def units(self) -> dict[bytes, bytes]:
+        """All units' JSON by id."""
+        return await self._hash(contract.units(self.city))
+
+    async def warnings(self) -> dict[bytes, bytes]:
+        """The room's warnings' JSON by key; what their places answered is not read."""
+        return {key: data async for key, data in self.redis.hscan_iter(contract.room(self.city), match="warning/*")}
+
+    async def figures(self) -> dict[bytes, bytes]:
+        """What agents count for the packs' scenes, JSON by "<pack>/<name>"."""
+        return await self._hash(contract.figures(self.city))
+
+    async def tables(self) -> dict[bytes, bytes]:
+        """What agents list for the packs' scenes, JSON by "<pack>/<name>"."""
+        return await self._hash(contract.tables(self.city))
+
     async def zones(self) -> bytes | None:
         """The zones' JSON of the last tick."""
         return await self._string(contract.zones(self.city))

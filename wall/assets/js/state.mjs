@@ -2,7 +2,7 @@
 import { nibble, octets, rows } from "./bytes.mjs";
 
 export const NONE = 255;
-const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood"];
+const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood", "present", "held"];
 const HISTORY = 360;
 
 export class State {
