@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70  # EX_SOFTWARE
 SESSION_TIMEOUT_S = 6.0  # a killed worker's partitions move after so long
+# aiokafka does not ask again when its question for the topics failed, and a group that is assigned without knowing them
+# gets none: a worker that starts while the broker is away would stand still for as long as this
+METADATA_MAX_AGE_MS = 2_000
 
 
 def create(name: str, kafka: str) -> Any:
@@ -41,6 +44,8 @@ def create(name: str, kafka: str) -> Any:
         broker_request_timeout=30.0,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        producer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         producer_acks=-1,
         producer_max_request_size=4 * 1024 * 1024,
         producer_linger=0.005,

@@ -91,6 +91,8 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     end_when_grown(site.settings.register, len(site.register))
     beside: list[Callable[[], Awaitable[None]]] = [
         picture.run,
+        score.keep,
+        sums.keep,
         sums.outlooks.follow,
         alerts.clock,
         planner.run,

@@ -180,6 +180,16 @@ class ScoreAgent:
             await self._tell(shard, batch, step)
         end = self.app.consumer.highwater(events[-1].message.tp) or 0
         LAG.labels(shard.number).set(max(0, end - shard.inbox.next))
+        self._save_when_due(shard)
+
+    async def keep(self) -> None:
+        """Save what is due for ever, also when no more readings come."""
+        while True:
+            await asyncio.sleep(self.site.settings.snapshot_s)
+            for shard in list(self.shards.values()):
+                self._save_when_due(shard)
+
+    def _save_when_due(self, shard: Shard) -> None:
         if time.monotonic() - shard.saved_at >= self.site.settings.snapshot_s and shard.saving is None:
             shard.saving = asyncio.create_task(self._save_beside(shard))
 

@@ -35,6 +35,7 @@ GATEWAYS = 3
 ROUNDS = 3
 VICTIMS = ("worker", "gateway", "broker", "redis")
 REST_S = 4.0  # between two kills
+SETTLED_S = 150.0  # a killed worker is missed after its session, comes back, and catches up; also on a busy machine
 
 
 class Source:
@@ -83,7 +84,7 @@ class Source:
             return False
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(420)
 def test_every_accepted_reading_is_archived_once_and_each_alert_opens_once(tmp_path: Path) -> None:
     """After twelve kills: archive, detector state and alerts are as if nothing had been killed."""
     asyncio.run(_main(tmp_path))
@@ -202,11 +203,15 @@ async def _log(kafka: str, topic: str, partitions: int) -> dict[int, list[bytes]
 
 async def _settled(kafka: str, site: Site, log: dict[int, list[bytes]]) -> None:
     """Wait until the worker's saved states include the whole log (it saves every 3 s and when it leaves)."""
-    until = time.monotonic() + 40
-    while time.monotonic() < until:
-        done = [snapshots.offsets(site.settings.state / f"shard-{k}")[-1:] == [len(log[k])] for k in log]
-        if all(done):
+    until = time.monotonic() + SETTLED_S
+    while True:
+        saved = {k: snapshots.offsets(site.settings.state / f"shard-{k}")[-1:] for k in log}
+        if all(saved[k] == [len(log[k])] for k in log):
             return
+        if time.monotonic() > until:
+            said = (site.settings.data / "log" / "worker.log").read_text(errors="replace").splitlines()[-60:]
+            lengths = {k: len(messages) for k, messages in log.items()}
+            raise AssertionError("\n".join([f"after {SETTLED_S:g} s states {saved} of logs {lengths}", *said]))
         await asyncio.sleep(0.5)
 
 
