@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 MESSAGES = (
     contract.EVENTS,
     contract.DETECTIONS,
+    contract.TICKS,
     contract.COMMANDS,
     contract.ALERTS,
     contract.INCIDENTS,

@@ -9,10 +9,11 @@ from typing import Any
 
 from config import contract
 from config.site import Site
-from models import partials
+from models import partials, ticks
 from models.batch import Malformed
 from models.city import Tick
 from models.partials import Turn
+from models.ticks import Ticked
 from models.values import to_json
 from streams import snapshots
 from streams.agents.score import DETECTIONS
@@ -43,6 +44,7 @@ class CityAgent:
         self.owned = False
         self.inbox = Inbox()
         self.saving: asyncio.Task[None] | None = None
+        self.noted: list[ticks.Note] = []  # notes that no tick has carried to the archive yet
         self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
         app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
 
@@ -100,17 +102,29 @@ class CityAgent:
             if isinstance(message, Turn):
                 self._turned(message)
                 return
-            ticks = self.engine.step(message)
+            if message.notes is not None:
+                self.noted.append(ticks.note(message.tick, message.shard, message.notes))
+            closed = self.engine.step(message)
         except Malformed as error:
             source = f"{self.topic}-0@{event.message.offset}"
             body = event.message.value or b""
             await bury(self.outbox, self.city, source, str(error), body, "application/msgpack")
             return
-        for tick in ticks:
-            self._show(tick)
+        for tick in closed:
+            await self._keep(self._show(tick))
             for detection in tick.detections:
                 DETECTIONS.labels(detection.pack, detection.rule).inc()
                 await self.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))
+        self._save_when_due()
+
+    async def keep(self) -> None:
+        """Save what is due for ever, also when no more partials come."""
+        while True:
+            await asyncio.sleep(self.site.settings.snapshot_s)
+            if self.owned:
+                self._save_when_due()
+
+    def _save_when_due(self) -> None:
         if time.monotonic() - self.saved_at >= self.site.settings.snapshot_s and self.saving is None:
             self.saving = asyncio.create_task(self._save_beside())
 
@@ -125,30 +139,21 @@ class CityAgent:
         await guarded(self.save())
         self.saving = None
 
-    def _show(self, tick: Tick) -> None:
-        """The tick's zones to the picture, and the whole city's totals to the trend."""
-        rows: list[dict[str, Any]] = []
-        totals: dict[str, tuple[float, float | None]] = {}
-        for row in tick.frame.iter_rows(named=True):
-            series = self.site.layouts.series[row["series"]]
-            rows.append(
-                {
-                    "zone": series.place.id,
-                    "property": series.property,
-                    "value": row["value"],
-                    "expected": row["expected"],
-                    "score": row["score"],
-                    "ratio": row["ratio"],
-                    "reporting": row["reporting"],
-                    "occupancy": row["occupancy"],
-                    "density": row["density"],
-                }
-            )
-            if series.zone_kind == "city":
-                totals[series.property] = (row["value"], row["expected"])
+    def _show(self, tick: Tick) -> Ticked:
+        """The tick's zones to the picture, and the whole city's totals to the trend; what the archive is to keep."""
+        rows, totals = ticks.rows(tick, self.site.layouts.series)
         if tick.watch is not None:
             self.picture.watch(tick.watch)
         end = tick.start + self.site.layouts.tick_ms
-        if tick.ahead:
-            self.picture.forecasts(self.outlooks.told(end, tick.ahead))
+        ahead = self.outlooks.told(end, tick.ahead) if tick.ahead else None
+        if ahead is not None:
+            self.picture.forecasts(ahead)
         self.picture.zones(end, rows, totals)
+        keeper = self.engine.keeper
+        per_hour = None if keeper is None else keeper.per_hour
+        notes, self.noted = tuple(self.noted), []
+        return Ticked(tick=end, rows=rows, totals=totals, ahead=ahead, watch=tick.watch, notes=notes, per_hour=per_hour)
+
+    async def _keep(self, ticked: Ticked) -> None:
+        """Send the tick on its way to the archive."""
+        await self.outbox.send(contract.TICKS.of(self.city), str(ticked.tick).encode(), to_json(ticked), 0)
