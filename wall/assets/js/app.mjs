@@ -22,6 +22,7 @@ const RETRY_MS = 1000;
 export class App {
   constructor(scene) {
     this.scene = scene;
+    this.base = scene.dataset.base ?? ""; // what the addresses of a replay begin with; live has none
     this.parts = [];
     this.offset = 0; // server's clock minus ours, ms
     this.beat = null;
@@ -44,7 +45,7 @@ export class App {
     this.points = boot.bin;
     await document.fonts.ready;
     for (const element of this.scene.querySelectorAll("[data-part]")) this.parts.push(new PARTS[element.dataset.part](element, this));
-    this.stream = new Stream("/stream", (event, body, size) => this.#hear(event, body, size), () => this.#lost(), () => this.#checkBuild());
+    this.stream = new Stream(`${this.base}/stream`, (event, body, size) => this.#hear(event, body, size), () => this.#lost(), () => this.#checkBuild());
     setInterval(() => this.#second(), 1000);
     this.#second();
   }
@@ -53,7 +54,7 @@ export class App {
   async #load() {
     for (;;) {
       try {
-        const answer = await fetch("/boot.json");
+        const answer = await fetch(`${this.base}/boot.json`);
         if (answer.status === 401) return this.leave();
         const boot = await answer.json();
         const points = await fetch(boot.points);
@@ -71,7 +72,8 @@ export class App {
     return new Promise(() => {});
   }
 
-  now() { return Date.now() + this.offset; }
+  // The room's clock; in a replay the one that was then, which stands between two frames.
+  now() { return this.base && this.beat ? this.beat.at : Date.now() + this.offset; }
 
   // Replayed data has its own time; so has a city that was recorded.
   get replay() { return this.state.time > 0 && Math.abs(this.now() - this.state.time) > REPLAY_MS; }

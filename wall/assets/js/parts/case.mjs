@@ -33,7 +33,7 @@ export class Case {
 
   async #load(id) {
     try {
-      const answer = await fetch(`/incident/${encodeURIComponent(id)}`);
+      const answer = await fetch(`${this.app.base}/incident/${encodeURIComponent(id)}`);
       if (!answer.ok || this.id !== id) return;
       this.row = await answer.json();
       this.#draw();

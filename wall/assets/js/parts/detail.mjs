@@ -116,7 +116,7 @@ export class Detail {
     this.loaded = `${id}/${alert.steps}/${alert.state}`;
     if (this.of !== id) { say(this.why, ""); this.history.replaceChildren(); this.nearby.replaceChildren(); this.of = id; }
     try {
-      const answer = await fetch(`/alert/${encodeURIComponent(id)}`);
+      const answer = await fetch(`${this.app.base}/alert/${encodeURIComponent(id)}`);
       if (!answer.ok || this.app.chosen !== id) return;
       const row = await answer.json();
       say(this.why, this.app.format.both(row.why));
