@@ -21,7 +21,7 @@ import yaml
 
 from config.city_assets import read_assets
 from config.city_calendar import CalendarError, calendar
-from config.city_layers import CityError, Zone, number, read_layer, read_rows
+from config.city_layers import CityError, Line, Zone, number, read_layer, read_lines, read_rows
 from config.pack import Name, PlanKey
 from config.plan_shape import Declared
 from config.settings import Settings
@@ -95,6 +95,7 @@ class City:
     place_file: Path | None = None  # registered places that warnings reach (config/places.py)
     place_crs: Crs = "wgs84"
     plans: tuple[Declared, ...] = ()  # response plans of its own; they come before the packs' (config/plans.py)
+    lines: tuple[Line, ...] = ()  # roads, rivers and railways, drawn on the map and used for nothing else
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -171,6 +172,7 @@ def read(folder: Path) -> City:
         place_file=folder / declared.places.file if declared.places else None,
         place_crs=declared.places.crs if declared.places else "wgs84",
         plans=_plans(folder, declared.plans, [zone.id for zone in found]),
+        lines=tuple(line for one in declared.lines for line in read_lines(folder / one.file, one.crs)),
     )
 
 
@@ -243,6 +245,7 @@ class _Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assets: _File | None = None
     places: _File | None = None
     plans: list[_Plan] = []
+    lines: list[_File] = []
 
 
 def _read(path: Path) -> _Pack:

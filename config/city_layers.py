@@ -44,6 +44,37 @@ class Zone:
     district: str = ""  # id of the district its label is in; "" outside all
 
 
+LINES = ("road", "river", "rail")
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A road, river or railway as the map draws it: ``rank`` 1 is the widest, 3 the narrowest."""
+
+    kind: str  # one of LINES
+    name: Text
+    rank: int
+    shape: Any  # shapely LineString or MultiLineString, WGS-84
+
+
+def read_lines(path: Path, crs: Crs) -> list[Line]:
+    """The lines in ``path`` (.geojson): each with ``kind``, and ``name_zh``, ``name_en``, ``rank`` where known."""
+    if not path.exists():
+        raise CityError(f"{path}: the file is missing; add it or take it out of lines in city.yaml")
+    out = []
+    for key, row, shape in _features(path, crs):
+        kind, rank = str(row.get("kind") or ""), number(path, key, row, "rank")
+        if kind not in LINES:
+            raise CityError(f"{path}: {key}: kind {kind!r} is unknown; use one of {', '.join(LINES)}")
+        if rank is not None and rank not in (1, 2, 3):
+            raise CityError(f"{path}: {key}: rank {rank:g} is none; use 1 (widest), 2 or 3")
+        if shape.geom_type not in ("LineString", "MultiLineString"):
+            raise CityError(f"{path}: {key}: a {shape.geom_type} is no line; use LineString or MultiLineString")
+        zh, en = str(row.get("name_zh") or ""), str(row.get("name_en") or "")
+        out.append(Line(kind, Text(en=en or zh, zh=zh or en), int(rank or 2), to_wgs84(shape, crs)))
+    return out
+
+
 def read_layer(path: Path, kind: str, crs: Crs, metric: Metric) -> tuple[list[Zone], list[Repair]]:
     """The zones in ``path`` (.geojson or .csv), and what had to be repaired or refused."""
     if not path.exists():

@@ -29,6 +29,14 @@ SECTIONS = (
     "flood",
     "present",
     "held",
+    "figures",
+    "stages",
+    "tables",
+    "units",
+    "areas",
+    "takeover",
+    "quality",
+    "weather",
 )
 HISTORY_SHOWN = 360  # points of the city's totals that a viewer keeps
 

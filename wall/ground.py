@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -16,7 +17,10 @@ import shapely
 from numpy.typing import NDArray
 
 from config.city import Box, City
+from config.city_calendar import EPOCH
+from config.city_layers import Line
 from config.register import Register
+from models.calendar import HOLIDAY, WORKDAY
 from wall.view import text
 
 METRES_A_DEGREE = 111_320.0
@@ -81,11 +85,13 @@ def ground(city: City, register: Register, properties: list[str]) -> Ground:
     )
     cadences = [float(seconds) for seconds in table["cadence_s"].drop_nulls()] or [60.0]
     body = {
-        "city": {"id": city.id, "name": text(city.name), "timezone": city.timezone},
+        "city": {"id": city.id, "name": text(city.name), "timezone": city.timezone, "lunar": city.language == "zh"},
         "frame": {"west": base.box.west, "north": base.box.north, "lon": base.metres_a_lon, "lat": METRES_A_DEGREE},
         "size": [round(width), round(height)],
         "views": {name: _view(base, box) for name, box in (("core", city.view.core), ("whole", city.view.whole))},
         "zones": [_zone(base, zone) for zone in city.zones],
+        "lines": [_line(base, line) for line in city.lines],
+        "days": days(city),
         "properties": [_property(register, name) for name in properties],
         "cadence": min(cadences),
         "datastreams": len(register),
@@ -110,6 +116,28 @@ def _zone(base: Frame, zone: Any) -> dict[str, Any]:
         "capacity": zone.capacity,
         "rings": [np.rint(shapely.get_coordinates(ring)).astype(int).ravel().tolist() for ring in rings],
     }
+
+
+def _line(base: Frame, line: Line) -> dict[str, Any]:
+    flat = shapely.transform(line.shape, lambda xy: np.column_stack((base.x(xy[:, 0]), base.y(xy[:, 1]))))
+    parts = shapely.get_parts(shapely.simplify(flat, DETAIL_M))
+    return {
+        "kind": line.kind,
+        "name": text(line.name),
+        "rank": line.rank,
+        "parts": [np.rint(shapely.get_coordinates(part)).astype(int).ravel().tolist() for part in parts],
+    }
+
+
+def days(city: City) -> dict[str, str]:
+    """The days that are not what their weekday says, by date: "holiday", or "workday" (a moved working day)."""
+    out = {}
+    for offset, kind in enumerate(city.calendar.kind.tolist()):
+        weekend = (city.calendar.first_day + offset + 3) % 7 >= 5  # day 0, 1970-01-01, was a Thursday
+        if kind == HOLIDAY or (kind == WORKDAY and weekend):
+            day = date.fromordinal(EPOCH.toordinal() + city.calendar.first_day + offset)
+            out[day.isoformat()] = "holiday" if kind == HOLIDAY else "workday"
+    return out
 
 
 def _property(register: Register, name: str) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from redis.exceptions import RedisError
 from config import contract
 from config.register import Register
 from models.alarm import WAITING
+from models.values import Alert, Incident, from_json
 from wall import presence, view
 from wall.board import HISTORY_SHOWN, Board
 from wall.holding import hold_ms
 from wall.past import ZonePast
+from wall.scenery import Scenery, Shows
 from wall.store import Store
 from wall.viewer import Viewer, frame
 
@@ -61,7 +63,6 @@ class Hub:
         self.properties = sorted(register.frame["property"].unique().to_list())
         kind = {name: row for row, name in enumerate(self.properties)}
         self.board = Board(np.array([kind[p] for p in register.frame["property"]], np.uint8), len(self.properties))
-        self.scenery = Scenery(self.store, self.board, register, self.properties, shows or Shows())
         cadence = register.frame["cadence_s"].fill_null(60.0).to_numpy()
         self._patience_s = np.maximum(cadence * FORGOTTEN, 60.0)
         self._value = np.full(len(register), np.nan, np.float32)
@@ -75,6 +76,7 @@ class Hub:
         self._everything = True
         self._zones = self._watch = self._people = True
         self.past = ZonePast()
+        self.scenery = Scenery(self.store, self.board, register, self.properties, self.past, shows or Shows())
         self._accepted: int | None = None
         self._due = {"slow": 0.0, "alerts": 0.0, "incidents": 0.0, "ages": 0.0, "scale": 0.0}
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
@@ -386,6 +388,7 @@ class Hub:
             self.board.put("ahead", view.ahead(forecasts, self.city))
             if tick:
                 self.past.take(tick, rows, forecasts)
+            self.scenery.zones(tick, rows, forecasts)
             self.board.history = await self._history()
         await self.scenery.read(self._value, now, time.monotonic())
 

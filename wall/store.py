@@ -106,10 +106,6 @@ class Store:
         """The acknowledgements that can be taken back yet, by command."""
         return await self._hash(contract.held(self.city))
 
-    async def units(self) -> dict[bytes, bytes]:
-        """All units' JSON by id."""
-        return await self._hash(contract.units(self.city))
-
     async def warnings(self) -> dict[bytes, bytes]:
         """The room's warnings' JSON by key; what their places answered is not read."""
         return {key: data async for key, data in self.redis.hscan_iter(contract.room(self.city), match="warning/*")}

@@ -15,7 +15,7 @@ import numpy as np
 from models import explain
 from models.flood import Flooded
 from models.trust import Watch
-from models.values import SEVERITIES, Alert, Incident, Text, from_json
+from models.values import SEVERITIES, Alert, Incident, Severity, Text, from_json
 
 Row = dict[str, Any]
 MINUTES_SHOWN = 60
@@ -38,15 +38,16 @@ def number(value: float | None) -> float | int | None:
     return float(f"{value:.4g}")
 
 
-def alert(data: bytes) -> Row:
-    """One alert as a row of the queue and a marker of the map; raises ``msgspec.DecodeError``.
+def level(severity: Severity) -> int:
+    """1 (Extreme) to 4 (Minor)."""
+    return SEVERITIES.index(severity) + 1
 
-    ``level`` is 1 (Extreme) to 4 (Minor); times are ms.
-    """
-    it = from_json(data, Alert)
+
+def alert(it: Alert) -> Row:
+    """One alert as a row of the queue and a marker of the map; times are ms."""
     first = it.detection
     return {
-        "level": SEVERITIES.index(it.severity) + 1,
+        "level": level(it.severity),
         "state": it.state,
         "kind": first.kind,
         "headline": text(first.headline),
@@ -79,7 +80,7 @@ def detail(data: bytes) -> Row:
     """An alert with its whole history and labels, for the desk."""
     it = from_json(data, Alert)
     return {
-        **alert(data),
+        **alert(it),
         "id": it.id,
         "labels": it.detection.labels,
         "why": text(explain.sentence(it.detection)),
@@ -89,11 +90,10 @@ def detail(data: bytes) -> Row:
     }
 
 
-def incident(data: bytes) -> Row:
-    """One incident as a row of the queue in a flood and a mark on its alerts; raises ``msgspec.DecodeError``."""
-    it = from_json(data, Incident)
+def incident(it: Incident) -> Row:
+    """One incident as a row of the queue in a flood and a mark on its alerts."""
     return {
-        "level": SEVERITIES.index(it.severity) + 1,
+        "level": level(it.severity),
         "state": it.state,
         "kind": it.kind,
         "title": text(it.title),
@@ -103,6 +103,7 @@ def incident(data: bytes) -> Row:
         "active": it.active,
         "count": it.count,
         "exercise": it.exercise,
+        "wall": it.wall,
         "steps": len(it.timeline),
     }
 
@@ -112,7 +113,7 @@ def case(data: bytes) -> Row:
     it = from_json(data, Incident)
     plan, proposal = (msgspec.to_builtins(one) if one else None for one in (it.plan, it.proposal))
     return {
-        **incident(data),
+        **incident(it),
         "id": it.id,
         "tasks": [msgspec.to_builtins(task) for task in it.tasks],
         "units": it.units,
@@ -125,11 +126,11 @@ def case(data: bytes) -> Row:
 
 
 def flood(data: bytes | None) -> dict[str, Row]:
-    """Whether the room is in a flood: {"now": {"flood", "since", "hidden"}}; empty when nobody says."""
+    """The room's load: {"now": {"flood", "since", "hidden", "seats": alerts in 10 min by seat}}; empty: nobody says."""
     if not data:
         return {}
     it = from_json(data, Flooded)
-    return {"now": {"flood": it.flood, "since": it.since, "hidden": it.hidden}}
+    return {"now": {"flood": it.flood, "since": it.since, "hidden": it.hidden, "seats": it.seats}}
 
 
 def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:
@@ -154,17 +155,21 @@ def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:
 def ahead(data: bytes | None, city: str) -> dict[str, Row]:
     """The whole city's next hour by property: {"tick": ms, "points": [[minutes, middle, low, high], …]}, the band of
     90 %, of the store's forecasts; only what is told."""
+    rows = ahead_of_zones(data)
+    return {key.partition("/")[2]: row for key, row in rows.items() if key.partition("/")[0] == city}
+
+
+def ahead_of_zones(data: bytes | None) -> dict[str, Row]:
+    """As ``ahead``, of every zone, by "<zone>/<property>"."""
     if not data:
         return {}
     body = msgspec.json.decode(data)
     rows = {}
     for row in body["rows"]:
-        if row["zone"] != city:
-            continue
         parts = zip(body["minutes"], row["middle"], row["low"], row["high"], strict=True)
         points = [[minutes, *map(number, (middle, low[1], high[1]))] for minutes, middle, low, high in parts]
         told = [point for point in points if None not in point]
-        rows[row["property"]] = {"tick": int(body["tick"]), "points": told}
+        rows[f"{row['zone']}/{row['property']}"] = {"tick": int(body["tick"]), "points": told}
     return rows
 
 

@@ -26,7 +26,7 @@ def detection(**more: object) -> Detection:
 
 def test_an_alert_becomes_a_row_in_both_languages() -> None:
     """The row has what queue and map need, and no history."""
-    row = view.alert(to_json(alarm.opened(detection(), 5000)))
+    row = view.alert(alarm.opened(detection(), 5000))
     assert row["level"] == 2
     assert row["headline"] == {"en": "Crowd surge", "zh": "人流激增"}
     assert (row["state"], row["opened"], row["deadline"]) == ("unacknowledged", 5000, 305_000)
@@ -43,7 +43,7 @@ def test_the_detail_has_the_history() -> None:
 def test_what_is_no_alert_is_refused() -> None:
     """A broken row is an error that says where, not an empty one."""
     with pytest.raises(msgspec.DecodeError, match="missing required field"):
-        view.alert(b'{"id": "x"}')
+        view.detail(b'{"id": "x"}')
 
 
 @pytest.mark.parametrize(
