@@ -60,7 +60,7 @@ def _shift(one: _Shift, people: dict[str, Person], where: str) -> Shift:
         raise DutyError(f"{where}: seats: none; a shift needs at least one")
     for number, seat in enumerate(one.seats):
         at = f"{where}: seats[{number}]"
-        if seat.role == "system" or not seat.people:
+        if seat.role in ("unit", "system") or not seat.people:
             raise DutyError(
                 f"{at}: role {seat.role} with {len(seat.people)} people; a seat is taken by at least one person"
             )

@@ -16,9 +16,10 @@ from models.calendar import DAY_MS, Calendar
 from models.orders import Refused
 from models.values import Order, Role, Text
 
-Right = Literal["look", "act", "lead", "plan", "administer", "audit"]
+Right = Literal["look", "act", "lead", "plan", "administer", "audit", "serve"]
 # What a role may do. look: read everything · act: alerts, incidents, units, warnings · lead: what binds others (raise
 # a budget, silence, relieve a seat) · plan: tables, rosters, packs · administer: accounts, tokens · audit: the history
+# · serve: one unit's own calls, and nothing else
 RIGHTS: dict[str, frozenset[Right]] = {
     "viewer": frozenset({"look"}),
     "dispatcher": frozenset({"look", "act"}),
@@ -26,6 +27,7 @@ RIGHTS: dict[str, frozenset[Right]] = {
     "planner": frozenset({"look", "plan"}),
     "auditor": frozenset({"look", "audit"}),
     "admin": frozenset({"look", "act", "lead", "plan", "administer", "audit"}),
+    "unit": frozenset({"serve"}),
     "system": frozenset({"look", "act", "lead"}),
 }
 ROTA = "roster/rota"  # the rota's key among the room's items

@@ -114,6 +114,7 @@ def create(settings: Settings) -> Wall:
     login = Login(book, sessions, titles)
     server.add_api_route("/login", login.page, methods=["GET"])
     server.add_api_route("/login", login.enter, methods=["POST"])
+    server.add_api_route("/login/code", login.code, methods=["POST"])
     server.add_api_route("/logout", login.leave, methods=["POST"])
     pages = _pages(server, titles)
     return Wall(Guard(_Addresses(server), sessions, policy(pages)), hub, pages)

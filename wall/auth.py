@@ -1,102 +1,37 @@
 """The guard: one ASGI middleware in front of every route, with signed session cookies.
 
-A person logs in by name and password; a wall comes with a display token and may only look. What is open to all
-is listed in ``OPEN``; everything else, Dash's own routes and the stream included, needs a session. A request
-that changes something must come from a page of this very server (Origin).
+A person logs in by name and password, or at the city's identity provider; a wall comes with a display token and may
+only look. What each role may reach stands in ``wall/rights.py``; an address or a callback without a rule is refused.
+A request that changes something must come from a page of this very server (Origin).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import time
 from collections.abc import Mapping
-from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
 import msgspec
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wall.accounts import COMMANDING, Book, add_display, add_user
+from wall import rights
+from wall.accounts import add_display, add_user
+from wall.sessions import DISPLAY_S, Session, Sessions
 
 __all__ = ["Guard", "Session", "Sessions", "add_display", "add_user", "cookie_header", "cookies"]
 
 COOKIE = "citybrain_session"
 LANGUAGE_COOKIE = "citybrain_lang"
-SESSION_S = 12 * 3600  # a long shift
-DISPLAY_S = 400 * 86_400  # the longest a browser keeps a cookie; ends at once when the display is revoked
-OPEN = frozenset({"/login", "/healthz", "/metrics", "/assets/theme.css", "/assets/login.css", "/assets/favicon.svg"})
-OPEN_FONTS = "/assets/fonts/"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-PAGES = frozenset({"/", "/wall", "/desk"})  # answered by the login page when nobody is logged in
-# What a wall's display may reach; it looks and commands nothing.
-DISPLAY_PATHS = ("/wall", "/_dash-", "/assets/", "/stream", "/boot.json", "/points.bin", "/session")
-
-
-class Session(msgspec.Struct, frozen=True):
-    """Who is asking: a person, or a display (role "display"). ``until`` is s since 1970; ``stamp`` see Account."""
-
-    user: str
-    role: str
-    until: int
-    stamp: str
-
-    @property
-    def commands(self) -> bool:
-        """Whether this one may acknowledge."""
-        return self.role in COMMANDING
-
-
-class Sessions:
-    """Makes and reads the signed cookies; ``key`` is 32 secret bytes."""
-
-    def __init__(self, key: bytes, book: Book) -> None:
-        self._key = key
-        self._book = book
-
-    def login(self, user: str, now: float) -> str | None:
-        """A cookie for a person whose password was right."""
-        account = self._book.account(user)
-        return self._sign(Session(user, account.role, int(now + SESSION_S), account.stamp)) if account else None
-
-    def display(self, token: str, now: float) -> str | None:
-        """A cookie for the wall that holds ``token``; None when no wall does."""
-        name = self._book.display(token)
-        stamp = self._book.display_stamp(name) if name else None
-        return self._sign(Session(name, "display", int(now + DISPLAY_S), stamp)) if name and stamp else None
-
-    def read(self, cookie: str | None, now: float) -> Session | None:
-        """The session in a cookie when it is ours, not over, and its account is as it was."""
-        payload, dot, signature = (cookie or "").partition(".")
-        if not dot or not hmac.compare_digest(signature.encode(), self._signature(payload)):
-            return None
-        try:
-            session = msgspec.json.decode(base64.urlsafe_b64decode(payload), type=Session)
-        except (msgspec.MsgspecError, binascii.Error):
-            return None
-        if session.until <= now or session.stamp != self._stamp(session):
-            return None
-        return session
-
-    def _stamp(self, session: Session) -> str | None:
-        if session.role == "display":
-            return self._book.display_stamp(session.user)
-        account = self._book.account(session.user)
-        return account.stamp if account else None
-
-    def _sign(self, session: Session) -> str:
-        payload = base64.urlsafe_b64encode(msgspec.json.encode(session)).decode()
-        return f"{payload}.{self._signature(payload).decode()}"
-
-    def _signature(self, payload: str) -> bytes:
-        return base64.urlsafe_b64encode(hmac.new(self._key, payload.encode(), sha256).digest())
+CALLBACK = "/_dash-update-component"
+CALLBACK_LIMIT = 256 * 1024
 
 
 class Guard:
-    """Lets through what has a session; ``policy`` is the Content-Security-Policy of every answer."""
+    """Lets through what the session's role may reach; ``policy`` is the Content-Security-Policy of every answer."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions, policy: str) -> None:
         self._app = app
@@ -108,43 +43,62 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, self._hardened(scope, send))
+            await self._http(scope, receive, send)
         else:  # the product has no web socket
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = header_map(scope)
-        path: str = scope["path"]
-        session = self._sessions.read(cookies(headers).get(COOKIE), time.time())
+        headers, path, now = header_map(scope), scope["path"], time.time()
+        cookie = cookies(headers).get(COOKIE)
+        session = self._sessions.read(cookie, now)
+        more: list[tuple[bytes, bytes]] = []
+        answer: Response | None
         if scope["method"] not in SAFE and not same_origin(scope, headers):
-            answer: Response | None = problem(403, "the request does not come from a page of this server (Origin)")
-        elif path in OPEN or path.startswith(OPEN_FONTS):
-            answer = None
+            answer = problem(403, "the request does not come from a page of this server (Origin)")
         elif path == "/wall" and (token := query(scope).get("display")):
-            answer = self._admit(token, scope)
+            answer = self._admit(token, session, scope)
         else:
-            answer = refusal(session, path, scope)
+            answer = refusal(session, scope)
+            if answer is None and path == CALLBACK:
+                receive, answer = await _called(session, receive)
         if answer is None:
+            if session is not None and scope["method"] not in SAFE and path != "/logout":
+                more = self._touch(session, scope, now)
             scope["session"] = session
-            scope["still"] = lambda: self._sessions.read(cookies(headers).get(COOKIE), time.time()) is not None
-            await self._app(scope, receive, send)
+            scope["still"] = lambda: self._sessions.read(cookie, time.time()) is not None
+            await self._app(scope, receive, self._hardened(scope, send, more))
         else:
-            await answer(scope, receive, send)
+            await answer(scope, receive, self._hardened(scope, send, more))
 
-    def _admit(self, token: str, scope: Scope) -> Response:
+    def _touch(self, session: Session, scope: Scope, now: float) -> list[tuple[bytes, bytes]]:
+        """Somebody is there: the idle time begins anew."""
+        fresh = self._sessions.touched(session, now)
+        if fresh is None:
+            return []
+        return [(b"set-cookie", cookie_header(COOKIE, fresh, session.until - int(now), scope).encode())]
+
+    def _admit(self, token: str, session: Session | None, scope: Scope) -> Response:
         """A wall's first visit: trade its token for a cookie and take it out of the address."""
-        cookie = self._sessions.display(token, time.time())
-        if cookie is None:
+        if self._sessions.screens.holder(token) is None:
             return problem(401, "this display token is unknown or was revoked")
+        cookie = self._sessions.display(token, time.time(), session)
+        if cookie is None:
+            return problem(
+                403,
+                "this display token belongs to another browser; let this one take its place with "
+                "`citybrain display free NAME`, or make a token of its own with `citybrain display new NAME`",
+            )
         rest = {name: value for name, value in query(scope).items() if name != "display"}
         answer = RedirectResponse("/wall" + (f"?{urlencode(rest)}" if rest else ""), 303)
         answer.headers.append("set-cookie", cookie_header(COOKIE, cookie, DISPLAY_S, scope))
         return answer
 
-    def _hardened(self, scope: Scope, send: Send) -> Send:
-        lang = query(scope).get("lang") if scope["path"] in PAGES | {"/login"} else None
-        extra = list(self._headers)
+    def _hardened(self, scope: Scope, send: Send, more: list[tuple[bytes, bytes]]) -> Send:
+        found = rights.rule(scope["method"], scope["path"])
+        spoken = found is not None and (found.page or found.path == "/login")
+        lang = query(scope).get("lang") if spoken else None
+        extra = [*self._headers, *more]
         if scope["path"].startswith("/assets/"):
             extra.append((b"cache-control", b"no-cache"))  # ask each time, so that an update is whole
 
@@ -159,16 +113,95 @@ class Guard:
         return hardened
 
 
-def refusal(session: Session | None, path: str, scope: Scope) -> Response | None:
-    """Why this session may not have this path; None when it may."""
-    if session is None:
-        if path in PAGES:
-            wanted = path + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
+def refusal(session: Session | None, scope: Scope) -> Response | None:
+    """Why this session may not have this request; None when it may."""
+    method, path = scope["method"], scope["path"]
+    found = rights.rule(method, path)
+    role = session.role if session else None
+    if found is not None and rights.meets(role, found.needs):
+        return None
+    if role is None:
+        if found is not None and found.page:
+            wanted = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
             return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303)
         return problem(401, "log in first")
-    if session.role == "display" and not path.startswith(DISPLAY_PATHS):
-        return RedirectResponse("/wall", 303) if path in PAGES else problem(403, "a display may only look")
+    if found is None:
+        return problem(404 if method in SAFE else 403, f"{method} {path} is nothing this server offers")
+    if found.page and role in (rights.DISPLAY, "unit"):  # nobody is there to read why
+        return RedirectResponse("/wall" if role == rights.DISPLAY else "/pocket", 303)
+    return problem(403, f"the role {role} may not do this; it needs one of {rights.able(found.needs)}")
+
+
+async def _called(session: Session | None, receive: Receive) -> tuple[Receive, Response | None]:
+    """A Dash callback: the request again for Dash to read, and why it is refused; None when it may run."""
+    body = await _whole(receive)
+    if body is None:
+        return receive, problem(413, f"a callback is longer than {CALLBACK_LIMIT} bytes")
+    return _again(body, receive), denied(session, body)
+
+
+def denied(session: Session | None, body: bytes) -> Response | None:
+    """Why this session may not run the Dash callback of ``body``; None when it may.
+
+    The callback's output must have a rule; a page that it would lay out must be one that the session may open.
+    """
+    try:
+        asked = msgspec.json.decode(body, type=_Callback)
+    except msgspec.DecodeError as error:
+        return problem(422, f"this is no callback of Dash: {error}")
+    role = session.role if session else None
+    needs = rights.CALLBACKS.get(asked.output)
+    if needs is None:
+        return problem(403, f"the callback {asked.output!r} is nothing this server offers")
+    if not rights.meets(role, needs):
+        return problem(403, f"the role {role} may not call this; it needs one of {rights.able(needs)}")
+    for given in (*asked.inputs, *asked.state):
+        if isinstance(given, _Given) and given.property == "pathname":
+            page = rights.rule("GET", given.value) if isinstance(given.value, str) else None
+            if page is not None and not rights.meets(role, page.needs):
+                return problem(403, f"the role {role} may not open {given.value}")
     return None
+
+
+class _Given(msgspec.Struct):
+    """An input or a state of a callback."""
+
+    property: str = ""
+    value: Any = None
+
+
+class _Callback(msgspec.Struct):
+    """What Dash's browser side sends; everything else in it is Dash's own affair."""
+
+    output: str
+    inputs: list[_Given | list[Any]] = []
+    state: list[_Given | list[Any]] = []
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request; None when it is longer than a callback is."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if sum(map(len, parts)) > CALLBACK_LIMIT:
+            return None
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever comes after it."""
+    first = True
+
+    async def again() -> Message:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return again
 
 
 def problem(status: int, detail: str) -> Response:
@@ -201,7 +234,9 @@ def cookie_header(name: str, value: str, age_s: int, scope: Scope) -> str:
 
 
 def same_origin(scope: Scope, headers: Mapping[str, str]) -> bool:
-    """Whether a request that changes something names this server as its origin; browsers always name one."""
+    """Whether a request that changes something comes from this server's own page; browsers always say from where."""
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
     return headers.get("origin") == f"{scope.get('scheme', 'http')}://{headers.get('host', '')}"
 
 
@@ -213,4 +248,5 @@ def security_headers(policy: str) -> list[tuple[bytes, bytes]]:
         (b"x-frame-options", b"DENY"),
         (b"referrer-policy", b"same-origin"),
         (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
     ]

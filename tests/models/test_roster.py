@@ -147,7 +147,8 @@ def test_a_rung_reaches_each_route_of_its_people_once() -> None:
 
 def test_each_role_may_look_and_only_some_may_do_more() -> None:
     """What the desk, the gateway and the roster go by."""
-    assert all(may(role, "look") for role in RIGHTS)
+    assert {role for role in RIGHTS if not may(role, "look")} == {"unit"}
+    assert {role for role in RIGHTS if may(role, "serve")} == {"unit"}
     assert {role for role in RIGHTS if may(role, "act")} == {"dispatcher", "supervisor", "admin", "system"}
     assert {role for role in RIGHTS if may(role, "audit")} == {"supervisor", "auditor", "admin"}
     assert {role for role in RIGHTS if may(role, "administer")} == {"admin"}
