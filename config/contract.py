@@ -200,6 +200,11 @@ def packs(city: str) -> str:
     return f"citybrain:{city}:packs"
 
 
+def appeals(city: str) -> str:
+    """String: models.appeals_picture.Appeals as JSON, every few seconds: clusters, departments, top ten, what is late."""
+    return f"citybrain:{city}:appeals"
+
+
 def unknown(city: str) -> str:
     """Hash: datastream → JSON {source, count, first, last}; what came and is not registered. Adopt it or mend it."""
     return f"citybrain:{city}:unknown"
@@ -228,6 +233,7 @@ def changes(city: str) -> str:
         accepted = when the oldest reading in them was accepted, time = newest phenomenon time
     {"what": "zones", "tick": ms} · {"what": "alert", "id": …, "state": …} · {"what": "answer", "command": …}
     {"what": "incident", "id": …, "state": …} · {"what": "units", "ids": […]} · {"what": "room", "key": …}
+    {"what": "appeals"}  how citizens' appeals stand was counted again
     {"what": "watch"}  the watch list, the line or the dial moved
     {"what": "people"}  somebody looks at another alert, or an acknowledgement waits or was taken back
     {"what": "all"}  the whole picture was written again: read everything

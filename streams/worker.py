@@ -1,4 +1,4 @@
-"""The worker: a process with the agents score, city and alerts."""
+"""The worker: a process with the agents score, city, events and alerts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from models.batch import batch, concat, decode, encode
 from streams import app as apps
 from streams.agents.alerts import AlertsAgent
 from streams.agents.city import CityAgent
+from streams.agents.events import EventsAgent
 from streams.agents.score import ScoreAgent
+from streams.appeals_board import AppealsBoard
 from streams.picture import Picture
 from streams.planner import Planner
 from streams.watchdog import Watchdog
@@ -51,9 +53,11 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     score = ScoreAgent(app, site, picture, settled)
     sums = CityAgent(app, site, picture, settled)
     alerts = AlertsAgent(app, site, picture, settled, kafka)
+    appeals = AppealsBoard(city, redis)
+    happenings = EventsAgent(app, site, appeals, settled)
     planner = Planner(alerts, site, redis)
-    readings, partials, detections = (
-        topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS)
+    readings, partials, detections, events = (
+        topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS, contract.EVENTS)
     )
     dog = Watchdog(app, lambda: {(readings, n): shard.inbox.next for n, shard in score.shards.items()})
 
@@ -65,6 +69,8 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         score.assigned({partition: bounds[topic, partition] for topic, partition in mine if topic == readings})
         if (partials, 0) in mine:
             sums.assigned(*bounds[partials, 0])
+        if (events, 0) in mine:
+            happenings.assigned(*bounds[events, 0])
         if (detections, 0) in mine:
             await alerts.assigned()
         settled.set()
@@ -77,11 +83,14 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         await score.revoked({partition for topic, partition in lost if topic == readings})
         if (partials, 0) in lost:
             await sums.revoked()
+        if (events, 0) in lost:
+            await happenings.revoked()
         if (detections, 0) in lost:
             await alerts.revoked()
 
     async def leave() -> None:
-        await asyncio.gather(score.save_all(), sums.save())
+        await asyncio.gather(score.save_all(), sums.save(), happenings.save())
+        await appeals.close()
         await planner.close()
         await picture.close()
 
@@ -95,6 +104,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         sums.keep,
         sums.outlooks.follow,
         alerts.clock,
+        happenings.show,
         planner.run,
         dog.run,
     ]

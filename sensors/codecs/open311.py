@@ -66,8 +66,22 @@ def _request(row: Mapping[str, Any], envelope: Envelope) -> ServiceRequest:
         address=members.text(row, "address", ""),
         lon=place[0],
         lat=place[1],
+        solved=_told(row, "solved"),
+        satisfied=_told(row, "satisfied"),
         source=envelope.source,
     )
+
+
+def _told(row: Mapping[str, Any], name: str) -> bool | None:
+    """What a citizen said when called back: beyond GeoReport v2, true, false, or left out."""
+    said = row.get(name)
+    if said is None or said == "":
+        return None
+    if isinstance(said, bool):
+        return said
+    if isinstance(said, str) and said.lower() in ("true", "false"):
+        return said.lower() == "true"
+    raise Amiss(name, said, "true or false", f"{name} {str(said)[:40]!r} is neither true nor false; leave it out")
 
 
 def _given(row: Mapping[str, Any], name: str) -> str:
