@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page
 
 from citybrain.local.ports import free_port
 from tests.e2e import desk
@@ -89,12 +89,16 @@ def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(tmp_
 
 
 def _row(page: Page, text: str) -> str:
-    """The id of the first unacknowledged alert in the queue whose row reads so; it comes without a reload."""
-    rows = page.locator(".queue .row", has_text=re.compile(text)).first
-    expect(rows).to_be_visible(timeout=100_000)
-    name = rows.get_attribute("data-id")
-    assert name is not None
-    return name
+    """The id of the first alert in the queue that waits for a person and reads so; it comes without a reload."""
+    waits = "(id) => window.citybrain.state.alerts.get(id)?.state.includes('unacknowledged')"
+    until = time.monotonic() + 100
+    while time.monotonic() < until:
+        for row in page.locator(".queue .row", has_text=re.compile(text)).all():
+            name = row.get_attribute("data-id", timeout=1_000) if row.is_visible() else None
+            if name and page.evaluate(waits, name):
+                return name
+        page.wait_for_timeout(50)
+    raise AssertionError(f"no alert that waits reads {text}: {page.locator('.queue').inner_text()}")
 
 
 def _wait_acknowledged(page: Page, alert: str) -> None:
