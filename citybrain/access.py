@@ -38,7 +38,7 @@ def access(settings: Settings, gateways: list[str]) -> Access:
         gateways=(held.gateways if held else {})
         | {name: tokens.issue(book, name) for name in gateways if held is None or name not in held.gateways},
         desk=held.desk if held else tokens.issue(book, "desk", ("dispatch",)),
-        display=held.display if held else accounts.add_display(settings.secrets / "displays.json", "demo"),
+        display=held.display if held else accounts.add_display(settings.secrets / "displays.json", "demo", shared=True),
     )
     made.radios = (held.radios if held else "") or tokens.issue(book, "radios", ("readings", "dispatch"))
     accounts.add_user(settings.secrets / "users.json", DISPATCHER, "dispatcher", made.password)

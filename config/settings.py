@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     gateway_port: int = 8060
     wall_port: int = 8050
+    session_h: float = Field(default=12.0, gt=0, le=168)  # a login at the wall ends after this,
+    session_idle_min: float = Field(default=240.0, gt=0)  # or when nobody was there for this
     # the limits of the gateway's door
     body_limit_bytes: int = 8 * 1024 * 1024
     batch_limit: int = 20_000  # readings in one request

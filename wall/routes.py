@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +18,9 @@ from scipy.spatial import cKDTree
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from config.playlist import Program
 from config.register import Register
+from config.scenes import Scene
 from wall import view
 from wall.asked import TooLong, limited, session_of
 from wall.auth import Session, problem
@@ -33,6 +36,22 @@ RETRY_MS = 1000  # how soon a browser calls again after the stream broke
 JSON = "application/json"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a wall's page is told once of its scenes: their declarations, and the playlist of whoever asks."""
+
+    program: Program
+    scenes: Sequence[Scene]
+
+    def told(self, display: str) -> view.Row:
+        """For the browser of ``display``."""
+        return {
+            "playlist": [msgspec.to_builtins(turn) for turn in self.program.of(display)],
+            "reload_hour": self.program.reload_hour,
+            "scenes": {scene.pack: msgspec.to_builtins(scene) for scene in self.scenes},
+        }
+
+
 class Routes:
     """Answers for one wall; ``build`` changes with every update, so that browsers then reload."""
 
@@ -44,12 +63,14 @@ class Routes:
         register: Register,
         metrics: CollectorRegistry,
         build: str,
+        stage: Stage | None = None,
     ) -> None:
         self._hub = hub
         self._commands = commands
         self._ground = ground
         self._register = register
         self._metrics = metrics
+        self._stage = stage
         self._build = f"{build}.{ground.version}"
         self.following: asyncio.Task[None] | None = None  # the hub's task, set when the server starts
 
@@ -61,6 +82,7 @@ class Routes:
             ("/boot.json", "GET", self.boot),
             ("/points.bin", "GET", self.points),
             ("/session", "GET", self.session),
+            ("/session", "POST", self.here),
             ("/alert/{key}", "GET", self.alert),
             ("/command", "POST", self.command),
             ("/budget", "POST", self.budget),
@@ -72,8 +94,9 @@ class Routes:
             server.add_api_route(path, answer, methods=[method], response_model=None)
 
     async def home(self, request: Request) -> Response:
-        """The desk for those who act, the wall for those who look."""
-        return RedirectResponse("/desk" if session_of(request).commands else "/wall", 303)
+        """The desk for those who act, the pocket for a unit, the wall for those who look."""
+        session = session_of(request)
+        return RedirectResponse("/desk" if session.commands else "/pocket" if session.unit else "/wall", 303)
 
     async def stream(self, request: Request) -> Response:
         """Server-sent events: a snapshot, then deltas and heartbeats, for as long as the browser stays."""
@@ -106,6 +129,7 @@ class Routes:
             "words": catalogue(lang),
             "points": f"/points.bin?{self._ground.version}",
             "ground": msgspec.Raw(self._ground.body),
+            "stage": self._stage.told(session.user) if self._stage else None,
         }
         return Response(msgspec.json.encode(body), media_type=JSON, headers={"cache-control": "no-store"})
 
@@ -118,6 +142,10 @@ class Routes:
         """Whether the session still holds (401 otherwise), and which build answers."""
         body = {"user": session_of(request).user, "build": self._build}
         return Response(msgspec.json.encode(body), media_type=JSON, headers={"cache-control": "no-store"})
+
+    async def here(self, request: Request) -> Response:
+        """Somebody touched the page: the guard has set the idle time back."""
+        return Response(status_code=204)
 
     async def alert(self, key: str) -> Response:
         """One alert with its history, and what the datastreams around it say now."""

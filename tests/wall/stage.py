@@ -76,8 +76,8 @@ class Stage:
         )
 
     def display(self) -> str:
-        """A new display token."""
-        return add_display(self.settings.secrets / "displays.json", "wall-1")
+        """A new display token, for as many browsers as a test has."""
+        return add_display(self.settings.secrets / "displays.json", "wall-1", shared=True)
 
     def held(self, alert: Alert, by: str) -> Alert:
         """The alert as ``by`` has acknowledged it."""
