@@ -102,11 +102,11 @@ def fault(path: Path) -> str:
     """Why a file cannot be read, with the remedy; empty when it can."""
     try:
         with pq.ParquetFile(path) as file:
-            return _of_another_version(path, file.schema_arrow)
+            return of_another_version(path, file.schema_arrow)
     except FileNotFoundError:
         return ""  # put together into another one meanwhile
     except (OSError, pa.ArrowException) as error:
-        return _torn(path, error)
+        return torn(path, error)
 
 
 def tables(some: Sequence[Part], columns: list[str], notices: Notices) -> Iterator[tuple[Part, pa.Table]]:
@@ -114,17 +114,18 @@ def tables(some: Sequence[Part], columns: list[str], notices: Notices) -> Iterat
     for part in some:
         try:
             with pq.ParquetFile(part.path) as file:
-                if why := _of_another_version(part.path, file.schema_arrow):
+                if why := of_another_version(part.path, file.schema_arrow):
                     notices.add(why)
                     continue
                 table = file.read(columns=columns)
         except (OSError, pa.ArrowException) as error:
-            notices.add(_torn(part.path, error))
+            notices.add(torn(part.path, error))
             continue
         yield part, table
 
 
-def _of_another_version(path: Path, schema: pa.Schema) -> str:
+def of_another_version(path: Path, schema: pa.Schema) -> str:
+    """Why a file of this schema is not for this release to read; empty when it is."""
     found = version(schema)
     if found in READABLE:
         return ""
@@ -136,6 +137,7 @@ def _of_another_version(path: Path, schema: pa.Schema) -> str:
     )
 
 
-def _torn(path: Path, error: Exception) -> str:
+def torn(path: Path, error: Exception) -> str:
+    """What is said of a file that cannot be read."""
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
     return f"{path} cannot be read ({why}); it is left out. Run citybrain archive check --repair"

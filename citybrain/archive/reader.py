@@ -110,6 +110,7 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.notices = Notices()
+        self._footers: dict[Path, tuple[int, int] | None] = {}  # first and last time of each file, files never change
 
     # --- what there is ------------------------------------------------------------------------------------------
 
@@ -149,7 +150,7 @@ class Archive:
     ) -> list[Recorded]:
         """A topic's messages by offset: those that the broker took from ``start`` to before ``end`` (ms), and of some
         keys alone where ``keys`` are given."""
-        some = files.parts(self.folder / topic, self._between(topic, start, end))
+        some = files.parts(self.folder / topic, self.between(topic, start, end))
         found: dict[int, Recorded] = {}
         for _, table in files.tables(some, MESSAGE, self.notices):
             times = table["time"].cast(pa.int64())
@@ -177,40 +178,48 @@ class Archive:
 
     # --- readings -----------------------------------------------------------------------------------------------
 
-    def readings(self, start: int, end: int, datastreams: Collection[int] | None = None) -> pa.Table:
+    def readings(
+        self, start: int, end: int, datastreams: Collection[int] | None = None, partition: int | None = None
+    ) -> pa.Table:
         """The readings from ``start`` to before ``end`` (ms, phenomenon time), columns COLUMNS, by time.
 
-        ``datastreams`` (register integers) chooses some. Row groups that lie elsewhere are not read.
+        ``datastreams`` (register integers) and ``partition`` choose some. Files and row groups that lie elsewhere are
+        not read.
         """
-        found = [
-            self._within(part, start, end, datastreams)
-            for part in files.parts(self.folder / "readings", self._between("readings", start, end))
-        ]
+        some = files.parts(self.folder / "readings", self.between("readings", start, end))
+        chosen = (part for part in some if partition in (None, part.partition) and self._touches(part, start, end))
+        found = [self._within(part, start, end, datastreams) for part in chosen]
         kept = [table for table in found if table is not None and table.num_rows]
         if not kept:
             return _NO_READINGS
         return pa.concat_tables(kept).sort_by([("time", "ascending"), ("datastream", "ascending")])
 
+    def _touches(self, part: Part, start: int, end: int) -> bool:
+        """Whether the file has readings of the span, by its footer, which is read once."""
+        if part.path not in self._footers:
+            self._footers[part.path] = _spans(part)
+        found = self._footers[part.path]
+        return found is None or (found[0] < end and found[1] >= start)
+
     def _within(self, part: Part, start: int, end: int, datastreams: Collection[int] | None) -> pa.Table | None:
         filters = [("time", ">=", _stamp(start)), ("time", "<", _stamp(end))]
         if datastreams is not None:
             filters.append(("datastream", "in", list(datastreams)))
-        if why := files.fault(part.path):
-            self.notices.add(why)
-            return None
         try:
+            with pq.ParquetFile(part.path) as file:
+                if why := files.of_another_version(part.path, file.schema_arrow):
+                    self.notices.add(why)
+                    return None
             return pq.read_table(part.path, columns=COLUMNS, filters=filters, partitioning=None)
         except (OSError, pa.ArrowException) as error:
-            self.notices.add(
-                f"{part.path} cannot be read ({error}); it is left out. Run citybrain archive check --repair"
-            )
+            self.notices.add(files.torn(part.path, error))
             return None
 
     # --- clocks -------------------------------------------------------------------------------------------------
 
     def clock(self, start: int, end: int) -> Clock:
         """How phenomenon time and the time of doing go together from ``start`` to ``end`` (phenomenon time, ms)."""
-        some = files.parts(self.folder / "readings", self._between("readings", start - DAY_MS, end + DAY_MS))
+        some = files.parts(self.folder / "readings", self.between("readings", start - DAY_MS, end + DAY_MS))
         rows, knots = 0, []
         for part in some:
             with_stats = _bounds(part)
@@ -277,7 +286,7 @@ class Archive:
 
     # --- days ---------------------------------------------------------------------------------------------------
 
-    def _between(self, topic: str, start: int | None, end: int | None) -> list[str]:
+    def between(self, topic: str, start: int | None, end: int | None) -> list[str]:
         """The days of a topic that ``start`` to ``end`` touches."""
         first, last = (None if at is None else day_of(at) for at in (start, end))
         return [day for day in self.days(topic) if (first is None or day >= first) and (last is None or day <= last)]
