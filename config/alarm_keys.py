@@ -8,12 +8,14 @@ from typing import Annotated
 
 import msgspec
 
+from config.pack_words import Duration
 from models.grouping import CELL_M, Grouping
+from models.nearest import hint
 from models.pipeline import Inhibition, Match, Where
 from models.values import Kind
 
 Metres = Annotated[float, msgspec.Meta(gt=0, le=CELL_M)]
-_LINE = re.compile(r"\s*value\s*(>=|>|<=|<)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")
+_LINE = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|>|<=|<)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")
 
 
 class AlarmKeyError(ValueError):
@@ -24,7 +26,7 @@ class GroupKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={
     """How a pack's alerts come together in incidents; ``with`` names packs that are about the same thing."""
 
     near_m: Metres = Grouping().near_m
-    window: str = "30m"
+    window: Duration = "30m"
     with_: list[str] = []
 
 
@@ -67,45 +69,56 @@ def grouping(key: GroupKey, window_ms: int) -> Grouping:
     return Grouping(key.near_m, window_ms, frozenset(key.with_))
 
 
-def clear_of(expr: str, deadband: float) -> str:
+def clear_of(expr: str, deadband: float, property: str = "") -> str:
     """The expression that ends an alert of ``expr``, ``deadband`` (in the value's unit) away from its line.
 
-    Only for a plain line, ``value >= 0.27``; raises ``AlarmKeyError`` for anything else.
+    Only for a plain line, ``value >= 0.27``, where ``value`` may go by the name of its ``property``; raises
+    ``AlarmKeyError`` for anything else.
     """
     match = _LINE.fullmatch(expr)
-    if match is None:
+    if match is None or match[1] not in ("value", property):
         raise AlarmKeyError(
             f"deadband: {expr!r} is not one line on the value, as in value >= 0.27; write clear instead"
         )
     if not deadband > 0:
         raise AlarmKeyError(f"deadband: {deadband:g} is not above 0; leave it out for none")
-    over, line = match[1].startswith(">"), float(match[2])
+    over, line = match[2].startswith(">"), float(match[3])
     back = line - deadband if over else line + deadband
     return f"value {'<' if over else '>'} {back:.12g}"
 
 
-def check_names(
-    rules: Mapping[str, set[str]], groups: Mapping[str, Grouping], inhibitions: Mapping[str, tuple[Inhibition, ...]]
-) -> None:
-    """Raise ``AlarmKeyError`` where a pack names a pack or a rule that there is not.
+def unknown_names(
+    rules: Mapping[str, set[str]],
+    groups: Mapping[str, Grouping],
+    inhibitions: Mapping[str, tuple[Inhibition, ...]],
+    absent: frozenset[str] = frozenset(),
+) -> dict[str, list[str]]:
+    """Per pack what it says of a pack or a rule that there is not; ``absent`` packs are there, but not in force.
 
     ``rules`` are the names of each loaded pack's rules; the others are what each pack declares.
     """
+    wrong: dict[str, list[str]] = {}
     for pack, one in groups.items():
-        for other in sorted(one.related - rules.keys()):
-            raise AlarmKeyError(f"{pack}/pack.yaml: group.with: there is no pack {other!r}; there are {_listed(rules)}")
+        for other in sorted(one.related - rules.keys() - absent):
+            wrong.setdefault(pack, []).append(
+                f'{pack}/pack.yaml: group.with: there is no pack "{other}"{hint(other, rules)}'
+            )
     for pack, declared in inhibitions.items():
         for number, inhibition_ in enumerate(declared):
-            for match in (inhibition_.source, inhibition_.target):
-                _check_match(match, rules, f"{pack}/pack.yaml: inhibit[{number}]")
+            for name, match in (("source", inhibition_.source), ("target", inhibition_.target)):
+                text = _unknown(match, rules, absent)
+                if text:
+                    wrong.setdefault(pack, []).append(f"{pack}/pack.yaml: inhibit[{number}].{name}.{text}")
+    return wrong
 
 
-def _check_match(match: Match, rules: Mapping[str, set[str]], where: str) -> None:
-    if match.pack and match.pack not in rules:
-        raise AlarmKeyError(f"{where}: there is no pack {match.pack!r}; there are {_listed(rules)}")
+def _unknown(match: Match, rules: Mapping[str, set[str]], absent: frozenset[str]) -> str:
+    """What ``match`` names that there is not; empty where all is there."""
+    if not match.pack or match.pack in absent:
+        return ""
+    if match.pack not in rules:
+        return f'pack: there is no pack "{match.pack}"{hint(match.pack, rules)}'
     if match.rule and match.rule not in rules[match.pack]:
-        raise AlarmKeyError(f"{where}: {match.pack} has no rule {match.rule!r}; it has {_listed(rules[match.pack])}")
-
-
-def _listed(names: Mapping[str, object] | set[str]) -> str:
-    return ", ".join(sorted(names))
+        known = sorted(rules[match.pack])
+        return f'rule: {match.pack} has no rule "{match.rule}"{hint(match.rule, known)}'
+    return ""

@@ -1,49 +1,56 @@
-"""Packs: one scenario each, declared in one folder ``config/packs/<pack>/``; loaded whole or not at all."""
+"""Packs: one scenario each, declared in one folder ``config/packs/<pack>/``; loaded whole or not at all.
+
+Every fault of a file is told at once, each with file, key, value and remedy (config/pack_faults.py). The shape of the
+file is in config/pack_shape.py; packs that stay in force while files change are in config/packs_reload.py.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 
-import msgspec
 import yaml
 
-from config import alarm_keys
-from config.alarm_keys import AlarmKeyError, GroupKey, InhibitKey
+from config import alarm_keys, pack_rules, pack_simulate, pack_tests
+from config.alarm_keys import AlarmKeyError
+from config.event_detectors import KINDS as EVENT_DETECTORS
+from config.pack_faults import Faults, converted, each_once
+from config.pack_rules import Known
+from config.pack_shape import DatastreamsKey, EventsKey, PackKey, PlanKey, RuleKey, ZonesKey
+from config.pack_simulate import Simulated
+from config.pack_tests import Test
+from config.pack_words import Duration, Name, milliseconds
 from config.plan_shape import Declared
-from config.quality import QualityKey
 from config.quality import declared as declared_checks
-from config.scenes import Scene, SceneError, SceneKey
+from config.scenes import Scene, SceneError
 from config.scenes import scene as scene_of
 from models.alarm import Demands
-from models.detections import HEADLINE_WORDS, headline
 from models.detectors import BadParameter, Detector, get
+from models.detectors import known as detectors
 from models.grouping import Grouping
+from models.nearest import hint
 from models.pipeline import Inhibition
-from models.rules import Rule, RuleError
+from models.rules import Rule
 from models.soundness import Checks
-from models.values import Kind, Severity, Text
+from models.values import Text
 
+__all__ = [
+    "FOLDER", "Duration", "EventSource", "Name", "Pack", "PackError", "PlanKey", "Watched", "load", "load_all",
+    "milliseconds",
+]  # fmt: skip
 FOLDER = Path(__file__).parent / "packs"
-_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = r"^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$"
-_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
-Duration = Annotated[str, msgspec.Meta(pattern=_DURATION)]
-Name = Annotated[str, msgspec.Meta(pattern=_NAME)]  # becomes part of ids
+FILE = "pack.yaml"
+T = TypeVar("T")
 
 
 class PackError(ValueError):
-    """A pack cannot be loaded; the message names the file, the key, the value and the remedy."""
+    """A pack cannot be loaded; each line of the message is a fault and names file, key, value and remedy."""
 
-
-def milliseconds(duration: str) -> int:
-    """``"5s"``, ``"1.5m"``, ``"24h"`` as milliseconds; raises ``ValueError`` when it is no duration."""
-    match = re.fullmatch(_DURATION, duration)
-    if match is None:
-        raise ValueError(f"{duration!r} is no duration; write a number and ms, s, m, h or d, as in 90s")
-    return round(float(match[1]) * _UNITS_MS[match[2]])
+    def __init__(self, lines: Sequence[str] | str) -> None:
+        self.lines = (lines,) if isinstance(lines, str) else tuple(lines)
+        super().__init__("\n".join(self.lines))
 
 
 class _Once(yaml.SafeLoader):
@@ -60,68 +67,6 @@ class _Once(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class _Datastreams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    property: Name
-    kinds: Annotated[list[Name], msgspec.Meta(min_length=1)]
-    unit: str
-    range: tuple[float, float]
-    cadence: Duration
-    detector: str
-    parameters: dict[str, Any] = {}
-    quality: QualityKey | bool = True
-
-
-class _Zones(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    property: str
-    detector: str
-    parameters: dict[str, Any] = {}
-
-
-class _Rule(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"for_": "for"}):
-    alert: Name
-    reads: Literal["datastreams", "zones"]
-    property: str
-    expr: str
-    severity: Severity
-    headline: Text
-    clear: str = ""
-    for_: Duration = "0s"
-    clear_for: Duration = "0s"
-    watch: float = 0.0
-    kind: Kind = "event"
-    labels: dict[str, str] = {}
-    deadband: float | None = None
-    latch: bool = False
-    confirm: bool = False
-    realarm: Duration = "0s"
-    line: Annotated[dict[str, float], msgspec.Meta(min_length=1, max_length=1)] | None = None  # it tells the crossing
-    budget: bool | None = None  # does the alert budget judge it? left out: where it looks at single scores
-
-
-class PlanKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where a response plan's table lies and how it is used (docs/plans.md); ``reads`` are columns it must have."""
-
-    table: str
-    reads: Annotated[list[str], msgspec.Meta(min_length=1)]
-    calm: Duration = "10m"
-    margin: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.1
-
-
-class _Pack(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    pack: str
-    title: Text
-    owner: Text
-    domain: Literal["economy", "market-supervision", "social-management", "public-services", "environment", "appeals"]
-    datastreams: list[_Datastreams]
-    rules: list[_Rule]
-    zones: list[_Zones] = []
-    plan: PlanKey | None = None
-    group: GroupKey = GroupKey()
-    inhibit: list[InhibitKey] = []
-    status: Literal["live", "trial", "draft"] = "draft"
-    scene: SceneKey = SceneKey()
-
-
 @dataclass(frozen=True, slots=True)
 class Watched:
     """One property that a pack watches on assets of some kinds, and by which detector."""
@@ -135,6 +80,16 @@ class Watched:
     cadence_s: float
     detector: Detector
     checks: Checks | None = None  # the faults of sensors that are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """One kind of events that a pack reads; ``detector`` (config/event_detectors.py) makes it of others, "" none."""
+
+    kind: str
+    means: Text
+    detector: str
+    parameters: Any  # an instance of the detector's struct; None without detector
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,89 +109,218 @@ class Pack:
     inhibitions: tuple[Inhibition, ...] = ()
     demands: tuple[tuple[str, Demands], ...] = ()  # of the rules that demand more than an acknowledgement
     scene: Scene | None = None  # its page on the wall; None where a pack is made without a file
+    events: tuple[EventSource, ...] = ()
+    false_positives: tuple[Text, ...] = ()
+    tests: tuple[Test, ...] = ()
+    simulated: Simulated = Simulated()  # noqa: RUF009  # a value
 
 
 def load(folder: Path) -> Pack:
-    """The pack in ``folder``; raises ``PackError`` naming file, key, value and remedy."""
-    where = f"{folder.name}/pack.yaml"
-    try:
-        declared = msgspec.convert(_read(folder), _Pack)
-    except msgspec.ValidationError as error:
-        raise PackError(f"{where}: {_readable(str(error))}") from error
-    if declared.pack != folder.name:
-        raise PackError(f"{where}: pack: {declared.pack!r} is not the folder's name; write pack: {folder.name}")
-    _each_once([stream.property for stream in declared.datastreams], f"{where}: datastreams: the property")
-    _each_once([zone.property for zone in declared.zones], f"{where}: zones: the property")
-    _each_once([rule.alert for rule in declared.rules], f"{where}: rules: the alert")
-    watched = tuple(_watched(declared, i, where) for i in range(len(declared.datastreams)))
-    known = {w.property for w in watched}
-    zones = {}
-    for i, zone in enumerate(declared.zones):
-        _property(zone.property, known, f"{where}: zones[{i}]")
-        zones[zone.property] = _detector(zone.detector, zone.parameters, f"{where}: zones[{i}]")
-    rules = tuple(_rule(declared, i, known, set(zones), where) for i in range(len(declared.rules)))
-    plan = _plan(declared, folder)
+    """The pack in ``folder``; raises ``PackError`` naming file, key, value and remedy of everything that is wrong."""
+    return parse(read(folder), folder)
+
+
+def parse(raw: Any, folder: Path) -> Pack:
+    """The pack that ``raw``, the content of its file, declares; raises ``PackError``."""
+    faults = Faults(f"{folder.name}/{FILE}")
+    key = converted(raw, PackKey, faults)
+    if not isinstance(raw, dict):
+        raise PackError(faults.lines)
+    loaded = _Parts(raw, folder, faults)
+    if key is None or faults:
+        raise PackError(faults.lines)
     return Pack(
-        name=declared.pack,
-        title=declared.title,
-        owner=declared.owner,
-        domain=declared.domain,
-        status=declared.status,
-        watched=watched,
-        zones=zones,
-        rules=rules,
-        plan=plan,
-        grouping=_grouping(declared, where),
-        inhibitions=_inhibitions(declared, where),
-        demands=_demands(declared),
-        scene=_scene(declared, [w.property for w in watched], zones, rules, where),
+        name=key.pack,
+        title=key.title,
+        owner=key.owner,
+        domain=key.domain,
+        status=key.status,
+        watched=tuple(loaded.watched),
+        zones=loaded.zones,
+        rules=tuple(loaded.rules),
+        plan=_plan(key, folder),
+        grouping=alarm_keys.grouping(key.group, milliseconds(key.group.window)),
+        inhibitions=tuple(loaded.inhibitions),
+        demands=_demands(key),
+        scene=loaded.scene,
+        events=tuple(loaded.events),
+        false_positives=tuple(key.false_positives),
+        tests=tuple(loaded.tests),
+        simulated=loaded.simulated,
     )
 
 
-def _scene(
-    declared: _Pack, properties: list[str], summed: dict[str, Detector], rules: tuple[Rule, ...], where: str
-) -> Scene:
-    try:
-        return scene_of(declared.scene, declared.pack, declared.title, properties, list(summed), rules)
-    except SceneError as error:
-        raise PackError(f"{where}: {error}") from error
+class _Parts:
+    """What the sections of a file make, as far as each is sound; what is not is told to ``faults``."""
 
+    def __init__(self, raw: Mapping[str, Any], folder: Path, faults: Faults) -> None:
+        self.name = folder.name
+        self.faults = faults
+        self.raw = raw
+        if isinstance(raw.get("pack"), str) and raw["pack"] != folder.name:
+            faults.add("pack", f'"{raw["pack"]}" is not the folder\'s name; write pack: {folder.name}')
+        for section, name in (
+            ("datastreams", "property"),
+            ("zones", "property"),
+            ("rules", "alert"),
+            ("events", "kind"),
+        ):
+            each_once(self._names(section, name), name, section, faults)
+        watched = [self._watch(at, key) for at, key in self._of("datastreams", DatastreamsKey)]
+        judged = {key.property: self._zone(at, key) for at, key in self._of("zones", ZonesKey)}
+        self.watched = [one for one in watched if one is not None]
+        self.zones = {name: one for name, one in judged.items() if one is not None}
+        self.events = [self._event(at, key) for at, key in self._of("events", EventsKey)]
+        self.rules = self._rules()
+        self._sections()
 
-def _grouping(declared: _Pack, where: str) -> Grouping:
-    try:
-        return alarm_keys.grouping(declared.group, milliseconds(declared.group.window))
-    except ValueError as error:
-        raise PackError(f"{where}: group.window: {error}") from error
+    def _of(self, section: str, shape: type[T]) -> list[tuple[str, T]]:
+        """The entries of a section that have their shape, each with its key, as in ``rules[2]``."""
+        quiet = Faults("")
+        entries = self.raw.get(section)
+        made = [
+            (f"{section}[{at}]", converted(one, shape, quiet))
+            for at, one in enumerate(entries if isinstance(entries, list) else [])
+        ]
+        return [(at, one) for at, one in made if one is not None]
 
+    def _names(self, section: str, name: str) -> list[str]:
+        """The names in a section, also of entries that are broken elsewhere."""
+        entries = self.raw.get(section)
+        found = [one.get(name) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+        return [one for one in found if isinstance(one, str)]
 
-def _inhibitions(declared: _Pack, where: str) -> tuple[Inhibition, ...]:
-    try:
-        return tuple(
-            alarm_keys.inhibition(key, declared.pack, f"{where}: inhibit[{number}]")
-            for number, key in enumerate(declared.inhibit)
+    def _watch(self, at: str, key: DatastreamsKey) -> Watched | None:
+        low, high = key.range
+        cadence_ms = milliseconds(key.cadence)
+        if cadence_ms <= 0:
+            self.faults.add(
+                f"{at}.cadence", f"{key.cadence} is no time between readings; write how often they come, as in 5s"
+            )
+        if not low < high:
+            self.faults.add(f"{at}.range", f"{low:g} is not below {high:g}; write [low, high]")
+        detector = self._detector(key.detector, key.parameters, at)
+        if detector is None or cadence_ms <= 0:
+            return None
+        try:
+            checks = declared_checks(key.quality, cadence_ms, bool(getattr(detector, "counts", False)))
+        except (BadParameter, TypeError) as error:
+            self.faults.add(f"{at}.quality", f"{error}")
+            return None
+        kinds = tuple(key.kinds)
+        return Watched(self.name, key.property, kinds, key.unit, low, high, cadence_ms / 1_000, detector, checks)
+
+    def _detector(self, name: str, parameters: dict[str, Any], at: str) -> Detector | None:
+        if name not in detectors():
+            self.faults.add(f"{at}.detector", f'"{name}" is unknown{hint(name, detectors())}')
+            return None
+        try:
+            return get(name, parameters)
+        except BadParameter as error:
+            self.faults.add(f"{at}.parameters", f"{error}")
+        except TypeError as error:  # compared as a number, and is none
+            self.faults.add(
+                f"{at}.parameters", f"{parameters} of {name} are not all of their types: {error}; write numbers"
+            )
+        return None
+
+    def _zone(self, at: str, key: ZonesKey) -> Detector | None:
+        properties = self._names("datastreams", "property")
+        if key.property not in properties:
+            self.faults.add(f"{at}.property", f'"{key.property}" is not watched here{hint(key.property, properties)}')
+        for number, kind in enumerate(key.kinds):
+            if kind not in pack_rules.ZONES:
+                self.faults.add(f"{at}.kinds[{number}]", f'"{kind}" is no kind of zone{hint(kind, pack_rules.ZONES)}')
+        return self._detector(key.detector, key.parameters, at)
+
+    def _event(self, at: str, key: EventsKey) -> EventSource:
+        made: Any = None
+        if key.detector and key.detector not in EVENT_DETECTORS:
+            self.faults.add(f"{at}.detector", f'"{key.detector}" is unknown{hint(key.detector, EVENT_DETECTORS)}')
+        elif key.detector:
+            made = converted(key.parameters, EVENT_DETECTORS[key.detector], self.faults, f"{at}.parameters")
+        elif key.parameters:
+            self.faults.add(
+                f"{at}.parameters", f"{key.parameters} are of no detector; name it with detector, or leave them out"
+            )
+        return EventSource(key.kind, key.means, key.detector, made)
+
+    def _rules(self) -> list[Rule]:
+        zones = {name: tuple(key.kinds) for _, key in self._of("zones", ZonesKey) for name in [key.property]}
+        known = Known(
+            self._names("datastreams", "property"),
+            {name: zones.get(name, ()) for name in self._names("zones", "property")},
+            self._names("events", "kind"),
         )
-    except AlarmKeyError as error:
-        raise PackError(str(error)) from error
+        made = [pack_rules.rule(key, self.name, at, known, self.faults) for at, key in self._of("rules", RuleKey)]
+        return [one for one in made if one is not None]
+
+    def _sections(self) -> None:
+        """The sections that look at the others."""
+        self.inhibitions: list[Inhibition] = []
+        self.scene: Scene | None = None
+        self.tests: list[Test] = []
+        self.simulated = Simulated()
+        properties, kinds = self._names("datastreams", "property"), {k for one in self.watched for k in one.kinds}
+        key = converted(
+            {**_LEAST, "pack": self.name, **{name: self.raw[name] for name in _LATER if name in self.raw}},
+            PackKey,
+            Faults(""),
+        )
+        if key is None:  # told already
+            return
+        for number, one in enumerate(key.inhibit):
+            try:
+                self.inhibitions.append(alarm_keys.inhibition(one, self.name, f"inhibit[{number}]"))
+            except AlarmKeyError as error:
+                self.faults.add("", str(error))
+        pack_simulate.checked(key.simulate, kinds, properties, self.faults)
+        self.simulated = Simulated(
+            tuple(key.simulate.assets),
+            tuple(
+                pack_simulate.reading(one, self.name, of.kinds, (of.low, of.high))
+                for one in key.simulate.readings
+                for of in self.watched
+                if of.property == one.property
+            ),
+        )
+        names = self._names("rules", "alert")
+        cadence = {one.property: round(one.cadence_s * 1_000) for one in self.watched}
+        self.tests = pack_tests.tests(key.tests, names, properties, self._names("events", "kind"), cadence, self.faults)
+        if self.faults:
+            return  # a scene is of rules and properties, so it is judged when they are sound
+        try:
+            self.scene = scene_of(key.scene, self.name, _title(self.raw), properties, list(self.zones), self.rules)
+        except SceneError as error:
+            self.faults.add("", str(error))
 
 
-def _demands(declared: _Pack) -> tuple[tuple[str, Demands], ...]:
+_LATER = ("inhibit", "scene", "simulate", "tests")
+_LEAST = {"title": {"en": "", "zh": ""}, "owner": {"en": "", "zh": ""}, "domain": "environment", "rules": []}
+
+
+def _title(raw: Mapping[str, Any]) -> Text:
+    title = raw.get("title")
+    return Text(str(title.get("en")), str(title.get("zh"))) if isinstance(title, dict) else Text("", "")
+
+
+def _demands(key: PackKey) -> tuple[tuple[str, Demands], ...]:
     """What each rule demands of its alerts, for those that demand anything."""
-    demands = {rule.alert: Demands(rule.latch, rule.confirm, milliseconds(rule.realarm)) for rule in declared.rules}
+    demands = {rule.alert: Demands(rule.latch, rule.confirm, milliseconds(rule.realarm)) for rule in key.rules}
     return tuple((name, one) for name, one in demands.items() if one != Demands())
 
 
-def _plan(declared: _Pack, folder: Path) -> Declared | None:
+def _plan(key: PackKey, folder: Path) -> Declared | None:
     """The pack's plan as declared; its table is checked where it is used, and by `citybrain packs check`."""
-    key = declared.plan
-    if key is None:
+    if key.plan is None:
         return None
     return Declared(
-        plan=declared.pack,
-        pack=declared.pack,
-        path=folder / key.table,
-        reads=tuple(key.reads),
-        calm_ms=milliseconds(key.calm),
-        margin=key.margin,
+        plan=key.pack,
+        pack=key.pack,
+        path=folder / key.plan.table,
+        reads=tuple(key.plan.reads),
+        calm_ms=milliseconds(key.plan.calm),
+        margin=key.plan.margin,
     )
 
 
@@ -245,154 +329,67 @@ def load_all(folder: Path = FOLDER) -> tuple[Pack, ...]:
 
     A draft may be as broken as it likes: it stops nobody.
     """
-    packs = [load(path.parent) for path in sorted(folder.glob("*/pack.yaml")) if not _draft(path.parent)]
-    owner: dict[tuple[str, str], str] = {}
-    for pack in packs:
-        at = f"{pack.name}/pack.yaml"
-        for watched in pack.watched:
-            for kind in watched.kinds:
-                _own(
-                    owner,
-                    (kind, watched.property),
-                    pack.name,
-                    f"{at}: datastreams: {kind}/{watched.property} is watched",
-                )
-        for name in pack.zones:
-            _own(owner, ("", name), pack.name, f"{at}: zones: {name} is summed")
-    _check_alarms(packs)
+    packs = [load(path.parent) for path in sorted(folder.glob(f"*/{FILE}")) if not is_draft(path.parent)]
+    wrong = contradictions(packs)
+    if wrong:
+        raise PackError([line for lines in wrong.values() for line in lines])
     return tuple(packs)
 
 
-def _check_alarms(packs: list[Pack]) -> None:
-    """What the packs say of each other's alerts must be there."""
-    rules = {pack.name: {rule.name for rule in pack.rules} for pack in packs}
-    try:
-        alarm_keys.check_names(
-            rules, {pack.name: pack.grouping for pack in packs}, {pack.name: pack.inhibitions for pack in packs}
-        )
-    except AlarmKeyError as error:
-        raise PackError(str(error)) from error
+def contradictions(packs: Iterable[Pack], absent: Iterable[str] = ()) -> dict[str, list[str]]:
+    """What each pack says that does not go with those before it, by pack; nothing where all is well.
+
+    ``absent`` are packs that there are but which are not in force: naming them does no harm.
+    """
+    packs = list(packs)
+    wrong: dict[str, list[str]] = {}
+    owner: dict[tuple[str, str], str] = {}
+    for pack in packs:
+        at = f"{pack.name}/{FILE}"
+        claims = {
+            (kind, one.property): f"{at}: datastreams[{number}]: {kind}/{one.property} is watched"
+            for number, one in enumerate(pack.watched)
+            for kind in one.kinds
+        }
+        claims |= {("", name): f"{at}: zones: {name} is summed" for name in pack.zones}
+        lines = [
+            f"{text} by {owner[claim]} already; take it out of one of the two"
+            for claim, text in claims.items()
+            if claim in owner
+        ]
+        if lines:
+            wrong[pack.name] = lines
+        else:
+            owner |= dict.fromkeys(claims, pack.name)
+    for name, lines in alarm_keys.unknown_names(
+        {pack.name: {rule.name for rule in pack.rules} for pack in packs},
+        {pack.name: pack.grouping for pack in packs},
+        {pack.name: pack.inhibitions for pack in packs},
+        frozenset(absent),
+    ).items():
+        wrong.setdefault(name, []).extend(lines)
+    return wrong
 
 
-def _read(folder: Path) -> Any:
-    """What stands in the pack's file, as plain values."""
-    where = f"{folder.name}/pack.yaml"
+def read(folder: Path) -> Any:
+    """What stands in the pack's file, as plain values; raises ``PackError``."""
+    where = f"{folder.name}/{FILE}"
     try:
-        return yaml.load((folder / "pack.yaml").read_text("utf-8"), _Once)  # noqa: S506  # a SafeLoader
-    except FileNotFoundError:
+        return yaml.load((folder / FILE).read_text("utf-8"), _Once)  # noqa: S506  # a SafeLoader
+    except (FileNotFoundError, NotADirectoryError):
         raise PackError(f"{where}: no such file; a pack is a folder with a pack.yaml") from None
     except UnicodeDecodeError as error:
         raise PackError(f"{where}: not UTF-8 text ({error}); save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise PackError(f"{where}: not YAML: {error}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that there is not
+        raise PackError(f"{where}: not YAML: {' '.join(str(error).split())}; mend the line that it names") from error
+    except OSError as error:
+        raise PackError(f"{where}: cannot be read: {error}") from error
 
 
-def _draft(folder: Path) -> bool:
+def is_draft(folder: Path) -> bool:
     """Does the pack's file, as far as it can be read, say that it is a draft, or nothing?"""
     try:
-        raw = _read(folder)
+        raw = read(folder)
     except PackError:
         return False
     return isinstance(raw, dict) and raw.get("status", "draft") == "draft"
-
-
-def _each_once(names: list[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise PackError(f"{what} {name!r} is declared {names.count(name)} times; make them one or rename one")
-
-
-def _own(owner: dict[tuple[str, str], str], key: tuple[str, str], pack: str, what: str) -> None:
-    other = owner.setdefault(key, pack)
-    if other != pack:
-        raise PackError(f"{what} by {other} already; take it out of one of the two")
-
-
-def _readable(message: str) -> str:
-    """msgspec's message with the path first: ``rules[2].expr: …``."""
-    text, _, path = message.partition(" - at `$")
-    return f"{path.rstrip('`').lstrip('.')}: {text}" if path else text
-
-
-def _property(name: str, known: set[str], where: str) -> None:
-    if name not in known:
-        raise PackError(f"{where}.property: {name!r} is not one of the pack's datastreams; use one of {sorted(known)}")
-
-
-def _detector(name: str, parameters: dict[str, Any], where: str) -> Detector:
-    try:
-        return get(name, parameters)
-    except BadParameter as error:
-        raise PackError(f"{where}.detector: {error}") from error
-    except TypeError as error:  # compared as a number, and is none
-        raise PackError(f"{where}.parameters: {parameters} of {name} are not all of their types: {error}") from error
-
-
-def _watched(declared: _Pack, number: int, where: str) -> Watched:
-    at = f"{where}: datastreams[{number}]"
-    stream = declared.datastreams[number]
-    low, high = stream.range
-    cadence_s = milliseconds(stream.cadence) / 1_000
-    if not cadence_s > 0:
-        raise PackError(
-            f"{at}.cadence: {stream.cadence} is no time between readings; write how often they come, as in 5s"
-        )
-    if not low < high:
-        raise PackError(f"{at}.range: {low:g} is not below {high:g}; write [low, high]")
-    detector = _detector(stream.detector, stream.parameters, at)
-    try:
-        found = declared_checks(stream.quality, round(cadence_s * 1_000), bool(getattr(detector, "counts", False)))
-    except (BadParameter, TypeError) as error:
-        raise PackError(f"{at}.quality: {error}") from error
-    return Watched(
-        declared.pack, stream.property, tuple(stream.kinds), stream.unit, low, high, cadence_s, detector, found
-    )
-
-
-def _clear(rule: _Rule, at: str) -> str:
-    """The expression that ends the alert: as written, by the deadband, or that ``expr`` does not hold."""
-    if rule.deadband is None:
-        return rule.clear or f"NOT ({rule.expr})"
-    if rule.clear:
-        raise PackError(f"{at}: clear and deadband say the same thing; keep one")
-    try:
-        return alarm_keys.clear_of(rule.expr, rule.deadband)
-    except AlarmKeyError as error:
-        raise PackError(f"{at}.{error}") from error
-
-
-def _rule(declared: _Pack, number: int, known: set[str], zones: set[str], where: str) -> Rule:
-    at = f"{where}: rules[{number}]"
-    rule = declared.rules[number]
-    _property(rule.property, known, at)
-    if rule.reads == "zones" and rule.property not in zones:
-        raise PackError(f"{at}.property: {rule.property!r} is not summed over zones; add it to zones: in this file")
-    try:
-        made = Rule(
-            pack=declared.pack,
-            name=rule.alert,
-            reads=rule.reads,
-            property=rule.property,
-            expr=rule.expr,
-            clear=_clear(rule, at),
-            severity=rule.severity,
-            headline=rule.headline,
-            for_ms=milliseconds(rule.for_),
-            clear_for_ms=milliseconds(rule.clear_for),
-            watch=rule.watch,
-            kind=rule.kind,
-            labels=rule.labels,
-            line=next(iter(rule.line.values())) if rule.line else None,
-            line_of=next(iter(rule.line)) if rule.line else "value",
-        )
-        single = rule.reads == "datastreams" and rule.kind == "event"
-        made = replace(made, budgeted=single and (made.is_scored() if rule.budget is None else rule.budget))
-    except RuleError as error:
-        raise PackError(f"{at}.{error}") from error
-    try:
-        headline(rule.headline, rule.headline, {"value": 1.0, "expected": 1.0, "occupancy": 1.0}, "m")
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        raise PackError(
-            f"{at}.headline: cannot fill in {error}; braces may hold {', '.join(HEADLINE_WORDS)}"
-        ) from error
-    return made

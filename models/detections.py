@@ -11,7 +11,9 @@ from models.rules import Change, Rule
 from models.values import Detection, Text, Why, alert_id
 
 # What a headline may name in braces; numbers come rounded.
-HEADLINE_WORDS = ("place", "value", "expected", "ratio", "percent", "unit", "line", "minutes", "probability")
+HEADLINE_WORDS = (
+    "place", "value", "expected", "ratio", "percent", "unit", "line", "minutes", "probability", "category",
+)  # fmt: skip
 
 
 def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str) -> Text:
@@ -19,7 +21,7 @@ def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str)
 
     ``{value}`` and ``{expected}`` are rounded to three figures, ``{ratio}`` is value / expected, ``{percent}`` the
     occupancy in per cent, ``{line}`` the rule's line, ``{minutes}`` until it is crossed and ``{probability}`` of that
-    within the hour in per cent; what is not known reads "?".
+    within the hour in per cent, ``{category}`` that of an event; what is not known reads "?".
     """
     value, expected = columns.get("value"), columns.get("expected")
     occupancy, minutes, chance = (columns.get(name) for name in ("occupancy", "minutes_to_line", "line_probability"))
@@ -33,8 +35,11 @@ def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str)
         "minutes": f"{math.ceil(minutes)}" if minutes is not None else "?",
         "probability": f"{100 * chance:.0f}" if chance is not None else "?",
     }
+    said = columns.get("category") or "?"
+    category = said if isinstance(said, Text) else Text(en=str(said), zh=str(said))
     return Text(
-        en=template.en.format(place=place.en, **words).strip(), zh=template.zh.format(place=place.zh, **words).strip()
+        en=template.en.format(place=place.en, category=category.en, **words).strip(),
+        zh=template.zh.format(place=place.zh, category=category.zh, **words).strip(),
     )
 
 

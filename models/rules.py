@@ -6,18 +6,18 @@ Polars SQL over a frame of datastreams or zones; they are evaluated on columns, 
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
+from models.expressions import ExpressionError, expression
+from models.nearest import hint
 from models.values import Kind, Severity, Text
 
-Reads = Literal["datastreams", "zones"]
+Reads = Literal["datastreams", "zones", "events"]
 
 # The columns an expression may use, each with what it means.
 DATASTREAM_COLUMNS = {
@@ -46,18 +46,40 @@ AHEAD_COLUMNS = {
     "minutes_to_line": "minutes until the rule's line is likelier crossed than not; null when not within the hour",
     "line_probability": "how probable it is that the line is crossed within the hour, 0-1",
 }
-LINE_COLUMNS = {"datastreams": ("value",), "zones": ("value", "occupancy", "density")}  # what a line may be of
-
-# An expression sees one row at a time: what looks at other rows, at the clock or at chance would make results depend
-# on how readings are cut into batches, and a cast can fail on what no test has seen.
-FUNCTIONS = (
-    "ABS", "CEIL", "COALESCE", "FLOOR", "GREATEST", "LEAST", "LN", "LOG10", "NULLIF", "ROUND", "SIGN", "SQRT",
-)  # fmt: skip
-_WORDS = frozenset(
-    ["AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "CASE", "WHEN", "THEN", "ELSE", "END"]
-)
-_WORD = re.compile(r"([A-Za-z_]\w*)\s*(\(?)")
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
+# Events that came to pass: one row an event, or a cluster of them, made by the agent *events*.
+EVENT_COLUMNS = {
+    "kind": "kind of the event: service-request, warning, cluster …",
+    "code": "code of the service request or of the warning's event; '' where there is none",
+    "category": "category of the request or of the warning",
+    "status": "open, closed …; of a warning Actual, Exercise …",
+    "severity": "Extreme, Severe, Moderate or Minor; '' where it has none",
+    "colour": "of a warning: blue, yellow, orange or red",
+    "message": "of a warning: Alert, Update or Cancel",
+    "agency": "who has to answer the request",
+    "value": "the event's number: cases of a cluster, places inside a warning, requests alike nearby",
+    "expected": "what of these was expected; null until known",
+    "score": "surprise, -log10 of the probability of as much by chance; null where nothing was judged",
+    "ratio": "value / expected; null until known",
+    "places": "how many registered places it is about",
+    "radius_m": "how far it reaches, metres",
+    "age_minutes": "minutes since it was made known",
+    "due_minutes": "minutes until it must be answered, below 0 when that is over; null where no deadline runs",
+    "hour": "local hour of the day, 0-23.99",
+    "day_kind": "0 working day, 1 weekend, 2 holiday",
+}
+COLUMNS: Mapping[Reads, Mapping[str, str]] = {
+    "datastreams": DATASTREAM_COLUMNS,
+    "zones": ZONE_COLUMNS,
+    "events": EVENT_COLUMNS,
+}
+TEXT_COLUMNS = frozenset(
+    {"zone_kind", "kind", "code", "category", "status", "severity", "colour", "message", "agency"}
+)  # all others are numbers
+LINE_COLUMNS: Mapping[Reads, tuple[str, ...]] = {  # what a line may be of
+    "datastreams": ("value",),
+    "zones": ("value", "occupancy", "density"),
+    "events": (),
+}
 
 
 class RuleError(ValueError):
@@ -68,6 +90,8 @@ class RuleError(ValueError):
 class Rule:
     """One rule of a pack. Durations in ms; ``watch`` is the least score at which readings are looked at at all.
 
+    ``property`` is what the datastreams or zones are of; of events it is their kind. ``zone_kinds``: the only kinds of
+    zones that the rule sees; empty: all.
     ``budgeted``: what it finds is a claim, which the alert budget of the city judges against all others. ``line`` is
     the level of ``line_of`` whose crossing is foretold in the columns AHEAD_COLUMNS.
     """
@@ -88,16 +112,21 @@ class Rule:
     budgeted: bool = False
     line: float | None = None
     line_of: str = "value"
+    zone_kinds: tuple[str, ...] = ()
     fires: pl.Expr = field(init=False)
     ends: pl.Expr = field(init=False)
 
     def __post_init__(self) -> None:
-        fires = _expression(self.expr, self.reads, "expr")
-        object.__setattr__(self, "fires", fires & (pl.col("score") >= self.watch) if self.watch > 0 else fires)
-        object.__setattr__(self, "ends", _expression(self.clear, self.reads, "clear"))
-        if self.line_of not in LINE_COLUMNS[self.reads]:
-            known = ", ".join(LINE_COLUMNS[self.reads])
-            raise RuleError(f"line: {self.line_of!r} of {self.reads} has no forecast; use {known}")
+        fires = self._expression(self.expr, "expr")
+        if self.watch > 0:
+            fires &= pl.col("score") >= self.watch
+        if self.zone_kinds:
+            fires &= pl.col("zone_kind").is_in(list(self.zone_kinds))
+        object.__setattr__(self, "fires", fires)
+        object.__setattr__(self, "ends", self._expression(self.clear, "clear"))
+        if self.line is not None and self.line_of not in LINE_COLUMNS[self.reads]:
+            known = LINE_COLUMNS[self.reads]
+            raise RuleError(f'line: "{self.line_of}" of {self.reads} has no forecast{hint(self.line_of, known)}')
         if self.line is not None and not math.isfinite(self.line):
             raise RuleError(f"line: {self.line} is no level; write a number in the unit of {self.line_of}")
         ahead = self.looks_ahead()
@@ -107,6 +136,14 @@ class Rule:
             raise RuleError(
                 f"line: neither expr nor clear uses {' or '.join(AHEAD_COLUMNS)}; use them or take the line out"
             )
+
+    def _expression(self, text: str, key: str) -> pl.Expr:
+        columns = {**COLUMNS[self.reads], **({} if self.reads == "events" else AHEAD_COLUMNS)}
+        types = {name: pl.String() if name in TEXT_COLUMNS else pl.Float64() for name in columns}
+        try:
+            return expression(text, types, self.property if self.reads != "events" else "")
+        except ExpressionError as error:
+            raise RuleError(f"{key}: {error}") from error
 
     def looks_ahead(self) -> list[str]:
         """Which of the columns AHEAD_COLUMNS the rule uses."""
@@ -121,41 +158,6 @@ class Rule:
         """Per row of ``frame``: does the condition hold, and is it over? Null counts as neither."""
         both = frame.select(self.fires.fill_null(False).alias("fires"), self.ends.fill_null(False).alias("ends"))
         return both["fires"].to_list(), both["ends"].to_list()
-
-
-def _expression(text: str, reads: Reads, key: str) -> pl.Expr:
-    known = (DATASTREAM_COLUMNS if reads == "datastreams" else ZONE_COLUMNS) | AHEAD_COLUMNS
-    try:
-        expression = pl.sql_expr(text)
-        used = expression.meta.root_names()
-    except pl.exceptions.PolarsError as error:
-        raise RuleError(f"{key}: cannot read {text!r}: {error}") from error
-    _words(text, known, key)
-    if not used:
-        raise RuleError(f"{key}: {text!r} uses no column; use one of {', '.join(known)}")
-    schema = {name: pl.String() if name == "zone_kind" else pl.Float64() for name in known}
-    try:
-        kind = pl.DataFrame(schema=schema).select(expression.alias("it")).schema["it"]
-    except pl.exceptions.PolarsError as error:
-        raise RuleError(f"{key}: cannot use {text!r}: {error}") from error
-    if kind != pl.Boolean():
-        raise RuleError(f"{key}: {text!r} gives {kind}, not true or false; compare it with a line, as in 'score > 6'")
-    return expression
-
-
-def _words(text: str, known: Mapping[str, str], key: str) -> None:
-    """Refuse every word that is no column, no keyword and no function of one row."""
-    for name, bracket in _WORD.findall(_LITERAL.sub("''", text)):
-        if name in known or name.upper() in _WORDS or (bracket and name.upper() in FUNCTIONS):
-            continue
-        if bracket:
-            raise RuleError(f"{key}: {name} cannot be called in {text!r}; it may call {', '.join(FUNCTIONS)}")
-        raise RuleError(f"{key}: unknown column {name!r}{_near(name, known)}")
-
-
-def _near(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; use one of {', '.join(known)}"
 
 
 @dataclass(slots=True)

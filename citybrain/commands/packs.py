@@ -32,12 +32,12 @@ def loaded(folder: Path = FOLDER) -> Iterator[tuple[str, Pack | PackError]]:
 def errors(folder: Path = FOLDER) -> list[str]:
     """One line for each refused pack, and for two packs that contradict each other; none when all are sound."""
     found = [one for _, one in loaded(folder)]
-    lines = [str(one) for one in found if isinstance(one, PackError)]
+    lines = [line for one in found if isinstance(one, PackError) for line in one.lines]
     if not lines:
         try:
             packs.load_all(folder)
         except PackError as error:
-            lines.append(str(error))
+            lines += error.lines
     return lines + plan_errors([one for one in found if isinstance(one, Pack)])
 
 

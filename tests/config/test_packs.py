@@ -152,18 +152,30 @@ def double(key: str) -> Callable[[Declared], None]:
 
 
 BROKEN: list[tuple[Callable[[Declared], None], str]] = [
-    (change("title", None), "noise/pack.yaml: Object missing required field `title`"),
-    (change("title", "Noise"), "noise/pack.yaml: title: Expected `object`, got `str`"),
-    (change("title.zh", None), "noise/pack.yaml: title: Object missing required field `zh`"),
-    (change("colour", "red"), "noise/pack.yaml: Object contains unknown field `colour`"),
-    (change("domain", "noise"), "noise/pack.yaml: domain: Invalid enum value 'noise'"),
-    (change("status", "alive"), "noise/pack.yaml: status: Invalid enum value 'alive'"),
-    (change("pack", "loud"), "noise/pack.yaml: pack: 'loud' is not the folder's name; write pack: noise"),
-    (change("datastreams", {}), "noise/pack.yaml: datastreams: Expected `array`, got `object`"),
-    (change("datastreams.0.kinds", []), "noise/pack.yaml: datastreams[0].kinds: Expected `array` of length >= 1"),
-    (change("datastreams.0.property", "a/b"), "noise/pack.yaml: datastreams[0].property: Expected `str` matching"),
-    (change("datastreams.0.unit", 3), "noise/pack.yaml: datastreams[0].unit: Expected `str`, got `int`"),
-    (change("datastreams.0.range", [5]), "noise/pack.yaml: datastreams[0].range: Expected `array` of length 2"),
+    (change("title", None), "noise/pack.yaml: title: is missing; write a mapping with en and zh"),
+    (change("title", "Noise"), 'noise/pack.yaml: title: "Noise" is text; write a mapping with en and zh'),
+    (change("title.zh", None), "noise/pack.yaml: title.zh: is missing; write text"),
+    (
+        change("colour", "red"),
+        "noise/pack.yaml: colour: there is no such key; use one of pack, title, owner, domain, rules, datastreams,",
+    ),
+    (
+        change("domain", "noise"),
+        'noise/pack.yaml: domain: "noise" is unknown; use one of appeals, economy, environment, market-supervision',
+    ),
+    (change("status", "alive"), 'noise/pack.yaml: status: "alive" is unknown; did you mean "live"?'),
+    (change("pack", "loud"), 'noise/pack.yaml: pack: "loud" is not the folder\'s name; write pack: noise'),
+    (change("datastreams", {}), "noise/pack.yaml: datastreams: {} is a mapping; write a list"),
+    (change("datastreams.0.kinds", []), "noise/pack.yaml: datastreams[0].kinds: [] has 0 entries; write at least 1"),
+    (
+        change("datastreams.0.property", "a/b"),
+        'noise/pack.yaml: datastreams[0].property: "a/b" is no name; write letters, digits, - and _, a letter first',
+    ),
+    (change("datastreams.0.unit", 3), 'noise/pack.yaml: datastreams[0].unit: 3 is a number; put it in quotes: "3"'),
+    (
+        change("datastreams.0.range", [5]),
+        "noise/pack.yaml: datastreams[0].range: [5] is not a list of 2; write [low, high]",
+    ),
     (
         change("datastreams.0.range", [5, 5]),
         "noise/pack.yaml: datastreams[0].range: 5 is not below 5; write [low, high]",
@@ -171,58 +183,103 @@ BROKEN: list[tuple[Callable[[Declared], None], str]] = [
     (change("datastreams.0.range", [float("nan"), 5]), "noise/pack.yaml: datastreams[0].range: nan is not below 5"),
     (
         change("datastreams.0.cadence", "often"),
-        "noise/pack.yaml: datastreams[0].cadence: Expected `str` matching regex",
+        'noise/pack.yaml: datastreams[0].cadence: "often" is no duration; write a number and ms, s, m, h or d, as ',
     ),
-    (change("datastreams.0.cadence", "0s"), "noise/pack.yaml: datastreams[0].cadence: 0s is no time between readings"),
+    (change("datastreams.0.cadence", "0s"), "noise/pack.yaml: datastreams[0].cadence: 0s is no time between readi"),
     (
         change("datastreams.0.detector", "oracle"),
-        "noise/pack.yaml: datastreams[0].detector: detector 'oracle' is unknown; known are ['",
+        'noise/pack.yaml: datastreams[0].detector: "oracle" is unknown; use one of running-level, seasonal-baselin',
     ),
     (
         change("datastreams.0.parameters", {"colour": 1}),
-        "noise/pack.yaml: datastreams[0].detector: detector seasonal-baseline has no parameter 'colour'; it has [",
+        "noise/pack.yaml: datastreams[0].parameters: detector seasonal-baseline has no parameter 'colour'; it has ",
     ),
     (
         change("datastreams.0.parameters", {"bins": 1}),
-        "noise/pack.yaml: datastreams[0].detector: bins is 1; use a whole number from 2 to 1440",
+        "noise/pack.yaml: datastreams[0].parameters: bins is 1; use a whole number from 2 to 1440",
     ),
     (
         change("datastreams.0.parameters", {"bins": "many"}),
-        "noise/pack.yaml: datastreams[0].parameters: {'bins': 'many'} of seasonal-baseline are not all of their types",
+        "noise/pack.yaml: datastreams[0].parameters: {'bins': 'many'} of seasonal-baseline are not all of their ty",
     ),
-    (double("datastreams"), "noise/pack.yaml: datastreams: the property 'loudness' is declared 2 times; make them one"),
-    (change("zones.0.property", "people"), "noise/pack.yaml: zones[0].property: 'people' is not one of the pack's"),
-    (change("zones.0.detector", "oracle"), "noise/pack.yaml: zones[0].detector: detector 'oracle' is unknown"),
-    (double("zones"), "noise/pack.yaml: zones: the property 'loudness' is declared 2 times"),
-    (change("rules.0.alert", "Too loud"), "noise/pack.yaml: rules[0].alert: Expected `str` matching regex"),
-    (change("rules.0.reads", "streams"), "noise/pack.yaml: rules[0].reads: Invalid enum value 'streams'"),
-    (change("rules.0.property", "people"), "noise/pack.yaml: rules[0].property: 'people' is not one of the pack's"),
+    (
+        double("datastreams"),
+        'noise/pack.yaml: datastreams: the property "loudness" is declared 2 times; make them one or rename one',
+    ),
+    (
+        change("zones.0.property", "people"),
+        'noise/pack.yaml: zones[0].property: "people" is not watched here; use one of loudness',
+    ),
+    (
+        change("zones.0.detector", "oracle"),
+        'noise/pack.yaml: zones[0].detector: "oracle" is unknown; use one of running-level, seasonal-baseline, sil',
+    ),
+    (
+        double("zones"),
+        'noise/pack.yaml: zones: the property "loudness" is declared 2 times; make them one or rename one',
+    ),
+    (
+        change("rules.0.alert", "Too loud"),
+        'noise/pack.yaml: rules[0].alert: "Too loud" is no name; write letters, digits, - and _, a letter first',
+    ),
+    (
+        change("rules.0.reads", "streams"),
+        'noise/pack.yaml: rules[0].reads: "streams" is unknown; did you mean "datastreams"?',
+    ),
+    (
+        change("rules.0.property", "people"),
+        'noise/pack.yaml: rules[0].property: "people" is not one of the pack\'s datastreams; use one of loudness',
+    ),
     (
         change("zones", []),
-        "noise/pack.yaml: rules[1].property: 'loudness' is not summed over zones; add it to zones: in this file",
+        'noise/pack.yaml: rules[1].property: "loudness" is not summed over zones; add it to zones: in this file',
     ),
     (
         change("rules.0.expr", "vlaue > 85"),
-        "noise/pack.yaml: rules[0].expr: unknown column 'vlaue'; did you mean 'value'?",
+        'noise/pack.yaml: rules[0].expr: unknown column "vlaue"; did you mean "value"?',
     ),
-    (change("rules.0.expr", "ratio > 2"), "noise/pack.yaml: rules[0].expr: unknown column 'ratio'"),
+    (
+        change("rules.0.expr", "ratio > 2"),
+        'noise/pack.yaml: rules[0].expr: unknown column "ratio"; use one of value, expected, score, hour, day_kind',
+    ),
     (
         change("rules.0.expr", "value + 1"),
         "noise/pack.yaml: rules[0].expr: 'value + 1' gives Float64, not true or false",
     ),
     (change("rules.1.clear", "score <"), "noise/pack.yaml: rules[1].clear: cannot read 'score <'"),
-    (change("rules.0.severity", "Red"), "noise/pack.yaml: rules[0].severity: Invalid enum value 'Red'"),
-    (change("rules.0.for", "soon"), "noise/pack.yaml: rules[0].for: Expected `str` matching regex"),
-    (change("rules.1.clear_for", 60), "noise/pack.yaml: rules[1].clear_for: Expected `str`, got `int`"),
-    (change("rules.0.kind", "crowd"), "noise/pack.yaml: rules[0].kind: Invalid enum value 'crowd'"),
+    (
+        change("rules.0.severity", "Red"),
+        'noise/pack.yaml: rules[0].severity: "Red" is unknown; use one of Extreme, Minor, Moderate, Severe',
+    ),
+    (
+        change("rules.0.for", "soon"),
+        'noise/pack.yaml: rules[0].for: "soon" is no duration; write a number and ms, s, m, h or d, as in 90s',
+    ),
+    (
+        change("rules.1.clear_for", 60),
+        "noise/pack.yaml: rules[1].clear_for: 60 is a number; write its unit too, as in 60s",
+    ),
+    (
+        change("rules.0.kind", "crowd"),
+        'noise/pack.yaml: rules[0].kind: "crowd" is unknown; use one of data-quality, event',
+    ),
     (
         change("rules.0.headline.en", "{who} is loud"),
-        "noise/pack.yaml: rules[0].headline: cannot fill in 'who'; braces may",
+        'noise/pack.yaml: rules[0].headline.en: "{who} is loud": there is no word "who"; braces may hold place, va',
     ),
-    (change("rules.0.headline.zh", "{place"), "noise/pack.yaml: rules[0].headline: cannot fill in"),
-    (change("rules.0.headline.en", "{} is loud"), "noise/pack.yaml: rules[0].headline: cannot fill in"),
-    (change("rules.0.headline.en", "{value:.1f}"), "noise/pack.yaml: rules[0].headline: cannot fill in"),
-    (double("rules"), "noise/pack.yaml: rules: the alert 'Loud' is declared 2 times"),
+    (
+        change("rules.0.headline.zh", "{place"),
+        "noise/pack.yaml: rules[0].headline.zh: \"{place\": expected '}' before end of string; write a word in bra",
+    ),
+    (
+        change("rules.0.headline.en", "{} is loud"),
+        'noise/pack.yaml: rules[0].headline.en: "{} is loud": there is no word ""; braces may hold place',
+    ),
+    (
+        change("rules.0.headline.en", "{value:.1f}"),
+        'noise/pack.yaml: rules[0].headline.en: "{value:.1f}": figures are rounded already; write {value} alone',
+    ),
+    (double("rules"), 'noise/pack.yaml: rules: the alert "Loud" is declared 2 times; make them one or rename one'),
 ]
 
 
@@ -238,8 +295,8 @@ def test_a_broken_pack_is_refused(tmp_path: Path, break_it: Callable[[Declared],
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "noise/pack.yaml: Expected `object`, got `null`"),
-        ("- a\n- b\n", "noise/pack.yaml: Expected `object`, got `array`"),
+        ("", "noise/pack.yaml: null is nothing; write a mapping with pack and title"),
+        ("- a\n- b\n", 'noise/pack.yaml: ["a", "b"] is a list; write a mapping with pack'),
         ("pack: [noise\n", "noise/pack.yaml: not YAML: while parsing"),
         (
             "pack: noise\ntitle: {en: a, zh: b}\npack: noise\n",
@@ -269,7 +326,7 @@ def test_two_packs_cannot_watch_the_same(tmp_path: Path) -> None:
     other["datastreams"][0]["kinds"] = ["lamp"]
     write(tmp_path, other, "traffic")
     with pytest.raises(
-        PackError, match=r"^traffic/pack.yaml: datastreams: lamp/loudness is watched by noise already; take"
+        PackError, match=r"^traffic/pack.yaml: datastreams\[0\]: lamp/loudness is watched by noise already; take"
     ):
         packs.load_all(tmp_path)
     other["datastreams"][0]["kinds"] = ["car"]

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from config import alarm_keys
+from config import alarm_keys, pack_shape, pack_simulate
 from config import pack as packs
 from models import detectors
 from models.detections import HEADLINE_WORDS
-from models.rules import AHEAD_COLUMNS, DATASTREAM_COLUMNS, FUNCTIONS, ZONE_COLUMNS
+from models.expressions import FUNCTIONS
+from models.rules import AHEAD_COLUMNS, DATASTREAM_COLUMNS, EVENT_COLUMNS, ZONE_COLUMNS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "packs-format.md").read_text("utf-8")
 
@@ -23,17 +24,24 @@ def rows(heading: str) -> list[str]:
     after = PAGE.split(heading, 1)[1]
     table = re.search(r"(?:^\|.*\|\n)+", after, re.MULTILINE)
     assert table is not None
-    return [line.split("|")[1].strip().strip("`").strip("{}") for line in table[0].splitlines()[2:]]
+    cells = [line.split("|")[1].replace("`", "").split(", ") for line in table[0].splitlines()[2:]]
+    return [name.strip().strip("{}") for names in cells for name in names]
 
 
 @pytest.mark.parametrize(
     ("heading", "declared"),
     [
-        ("## The pack", packs._Pack),
-        ("## `datastreams`", packs._Datastreams),
-        ("## `zones`", packs._Zones),
-        ("## `rules`", packs._Rule),
-        ("## `plan`", packs.PlanKey),
+        ("## The pack", pack_shape.PackKey),
+        ("## `events`", pack_shape.EventsKey),
+        ("## `tests`", pack_shape.TestKey),
+        ("One of `series`:", pack_shape.SeriesKey),
+        ("One of `gives`:", pack_shape.GivesKey),
+        ("One of `assets`:", pack_simulate.AssetsKey),
+        ("One of `readings`:", pack_simulate.ReadingsKey),
+        ("## `datastreams`", pack_shape.DatastreamsKey),
+        ("## `zones`", pack_shape.ZonesKey),
+        ("## `rules`", pack_shape.RuleKey),
+        ("## `plan`", pack_shape.PlanKey),
         ("## `group`", alarm_keys.GroupKey),
         ("## `inhibit`", alarm_keys.InhibitKey),
     ],
@@ -47,6 +55,7 @@ def test_every_column_is_on_the_page() -> None:
     """The columns that expressions may use are those of the page, in their order."""
     assert rows("Columns of `reads: datastreams`:") == list(DATASTREAM_COLUMNS)
     assert rows("Columns of `reads: zones`:") == list(ZONE_COLUMNS)
+    assert rows("Columns of `reads: events`:") == list(EVENT_COLUMNS)
     assert rows("Columns of a rule with a `line`:") == list(AHEAD_COLUMNS)
 
 
