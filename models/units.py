@@ -1,7 +1,9 @@
 """Units: crews, trucks and patrols that can be sent, from call to release.
 
-    free ──send──▶ sent ──accept──▶ under-way ──arrive──▶ on-scene ──release──▶ free
+    free ──send──▶ sent ──take──▶ accepted ──accept──▶ under-way ──arrive──▶ on-scene ──release──▶ free
                      └──decline──▶ free        busy, off: not to be sent; ``free`` brings a unit back
+
+A crew that sets out at once needs no ``take``: ``accept`` and ``arrive`` go from each state before theirs.
 
 Every function takes a unit and returns the new one; the old one is not touched, and every step is in its history. The
 nearest are proposed by driving time (geo/dispatch.py). A unit whose positions stop is shown as not reporting: it keeps
@@ -23,7 +25,7 @@ from geo.travel import Travel
 from models.orders import Refused
 from models.values import Order, Position, Transition, Unit, UnitNeed, UnitStatus
 
-Do = Literal["send", "accept", "decline", "arrive", "release", "busy", "free", "off"]
+Do = Literal["send", "take", "accept", "decline", "arrive", "release", "busy", "free", "off"]
 DOES: tuple[Do, ...] = get_args(Do)
 SILENT_MS = 5 * 60_000  # without a position for so long a unit is not reporting
 STEPS = 20  # of its history that a unit carries; all of them are in the audit
@@ -31,16 +33,18 @@ ARRIVED_M = 60.0  # so near to its incident a unit has arrived
 
 _FROM: Mapping[str, tuple[UnitStatus, ...]] = {
     "send": ("free",),
-    "accept": ("sent",),
-    "decline": ("sent",),
-    "arrive": ("sent", "under-way"),
-    "release": ("sent", "under-way", "on-scene"),
+    "take": ("sent",),
+    "accept": ("sent", "accepted"),
+    "decline": ("sent", "accepted"),
+    "arrive": ("sent", "accepted", "under-way"),
+    "release": ("sent", "accepted", "under-way", "on-scene"),
     "busy": ("free", "off"),
     "free": ("busy", "off"),
     "off": ("free", "busy"),
 }
 _TO: Mapping[str, UnitStatus] = {
     "send": "sent",
+    "take": "accepted",
     "accept": "under-way",
     "decline": "free",
     "arrive": "on-scene",
@@ -49,7 +53,7 @@ _TO: Mapping[str, UnitStatus] = {
     "free": "free",
     "off": "off",
 }
-BOUND: tuple[UnitStatus, ...] = ("sent", "under-way", "on-scene")  # belongs to an incident
+BOUND: tuple[UnitStatus, ...] = ("sent", "accepted", "under-way", "on-scene")  # belongs to an incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class Nearest:
 def obey(unit: Unit, order: Order, now: int) -> Unit:
     """The unit after ``order`` (``do`` is one of ``DOES``; ``send`` takes args ``incident``).
 
-    The same object when that order was obeyed before. Raises ``Refused``: the state forbids it, or the order is off.
+    Any other that names an ``incident`` is about that one alone: what a crew said of an earlier call, and what came
+    late over a bad line, changes nothing at the present one. The same object when that order was obeyed before. Raises ``Refused``: the state forbids it, or the order is off.
     """
     if any(step.command == order.id for step in unit.history):
         return unit
@@ -77,6 +82,9 @@ def obey(unit: Unit, order: Order, now: int) -> Unit:
         raise Refused(f"send {unit.id} where? name the incident in args: incident", "invalid", unit.status)
     if unit.status not in _FROM[order.do]:
         raise _refused(unit, order.do)
+    if order.do != "send" and incident and incident != unit.incident:
+        now_at = unit.incident or "none"
+        raise Refused(f"unit {unit.id} is not at incident {incident} any more but at {now_at}", "conflict", unit.status)
     status = _TO[order.do]
     bound = str(incident) if order.do == "send" else unit.incident if status in BOUND else ""
     step = Transition(
@@ -107,7 +115,7 @@ def placed(unit: Unit, position: Position, now: int) -> Unit:
 
 def arrived(unit: Unit, lon: float, lat: float, now: int) -> Unit:
     """The unit on the scene at ``lon``, ``lat`` when it is on its way there and near enough; else the same object."""
-    if unit.status != "under-way" or float(great_circle_m(unit.lon, unit.lat, lon, lat)) > ARRIVED_M:
+    if unit.status not in ("accepted", "under-way") or float(great_circle_m(unit.lon, unit.lat, lon, lat)) > ARRIVED_M:
         return unit
     step = Transition(at=now, was=unit.status, now="on-scene", action="arrive", comment=f"within {ARRIVED_M:g} m")
     return replace(unit, status="on-scene", since=now, history=(*unit.history, step)[-STEPS:])

@@ -239,7 +239,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     timeline: tuple[Transition, ...] = ()
 
 
-UnitStatus = Literal["free", "sent", "under-way", "on-scene", "busy", "off"]
+UnitStatus = Literal["free", "sent", "accepted", "under-way", "on-scene", "busy", "off"]
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):

@@ -254,3 +254,18 @@ def test_an_order_that_comes_again_later_is_still_done() -> None:
     one.incidents["i1"] = replace(one.incidents["i1"], state="closed", closed=NOW)
     out = one.take(order("send", incident="i1"), NOW + 1)
     assert (out.answers[0].status, list(out.units), list(out.incidents)) == ("done", [], [])
+
+
+def test_a_crew_may_take_its_task_before_it_sets_out() -> None:
+    """Taken is not under way: the desk sees who has read the call and who moves."""
+    taken = units.obey(units.obey(unit(), order("send", incident="i-1"), 1), order("take", incident="i-1"), 2)
+    assert (taken.status, taken.incident) == ("accepted", "i-1")
+    assert units.obey(taken, order("accept"), 3).status == "under-way"
+    assert units.obey(taken, order("decline"), 3).status == "free"
+
+
+def test_what_was_said_of_an_earlier_call_changes_nothing_at_the_next() -> None:
+    """An arrival that comes late over a bad line names its incident, and is refused where the unit is elsewhere by now."""
+    sent = units.obey(unit(), order("send", incident="i-2"), 1)
+    with pytest.raises(Refused, match="not at incident i-1 any more but at i-2"):
+        units.obey(sent, order("arrive", incident="i-1"), 2)
