@@ -60,7 +60,7 @@ class _Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which claim makes roles, and which of its values makes which. A dot leads into a claim's inside."""
 
     claim: str
-    values: dict[str, list[str]]  # role → values of the claim
+    values: dict[str, tuple[str, ...]]  # role → values of the claim
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,11 +71,11 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: _Roles
     label: dict[str, str]  # of the link on the login page, en and zh
     secret: str = ""  # none: a public client, which PKCE alone protects
-    scopes: list[str] = ["openid", "profile"]
+    scopes: tuple[str, ...] = ("openid", "profile")
     name: str = "preferred_username"  # the claim that says what colleagues read
     unit: str = "unit"  # the claim with the unit's number, for the role unit
-    second_factor: list[str] = []  # one of these must be in amr for the role admin; none: the provider sees to it
-    hosts: list[str] = []  # beside the issuer's own, for providers whose addresses lie on several
+    second_factor: tuple[str, ...] = ()  # one of these must be in amr for the role admin; none: the provider sees to it
+    hosts: tuple[str, ...] = ()  # beside the issuer's own, for providers whose addresses lie on several
     redirect: str = ""  # where the provider sends people back to; none: this server as the browser calls it
 
     @property
