@@ -71,7 +71,8 @@ def obey(unit: Unit, order: Order, now: int) -> Unit:
     """The unit after ``order`` (``do`` is one of ``DOES``; ``send`` takes args ``incident``).
 
     Any other that names an ``incident`` is about that one alone: what a crew said of an earlier call, and what came
-    late over a bad line, changes nothing at the present one. The same object when that order was obeyed before. Raises ``Refused``: the state forbids it, or the order is off.
+    late over a bad line, changes nothing at the present one. The same object when that order was obeyed before.
+    Raises ``Refused``: the state forbids it, or the order is off.
     """
     if any(step.command == order.id for step in unit.history):
         return unit

@@ -265,7 +265,7 @@ def test_a_crew_may_take_its_task_before_it_sets_out() -> None:
 
 
 def test_what_was_said_of_an_earlier_call_changes_nothing_at_the_next() -> None:
-    """An arrival that comes late over a bad line names its incident, and is refused where the unit is elsewhere by now."""
+    """An arrival that comes late over a bad line is refused where the unit is elsewhere by now."""
     sent = units.obey(unit(), order("send", incident="i-2"), 1)
     with pytest.raises(Refused, match="not at incident i-1 any more but at i-2"):
         units.obey(sent, order("arrive", incident="i-1"), 2)

@@ -228,12 +228,12 @@ def test_orders_that_cannot_be_obeyed(worker: Worker, gateway: Served) -> None:
     worker.post("/v1/units/patrol-1/send", {"by": "wang", "args": {"incident": worker.incident}})
     again = worker.post("/v1/units/patrol-1/send", {"by": "li", "args": {"incident": worker.incident}})
     assert (again.status_code, again.json()["state"], again.json()["by"]) == (409, "sent", "wang")
-    assert "it can accept, decline, arrive, release" in again.json()["detail"]
+    assert "it can take, accept, decline, arrive, release" in again.json()["detail"]
     assert worker.post("/v1/units/pump-9/off", {"by": "li"}).status_code == 404
     nowhere = worker.post("/v1/units/pump-2/send", {"by": "li"})
     assert (nowhere.status_code, "name the incident" in nowhere.json()["detail"]) == (422, True)
     assert worker.post("/v1/units/pump-2/send", {"by": "li", "args": {"incident": "none"}}).status_code == 404
-    assert gateway.http.post("/v1/units/pump-2/fly", json={"by": "li"}).json()["limit"].startswith("send, accept")
+    assert gateway.http.post("/v1/units/pump-2/fly", json={"by": "li"}).json()["limit"].startswith("send, take, accept")
     worker.post("/v1/units/patrol-1/decline", {"by": "patrol-1"})
 
 
@@ -311,6 +311,6 @@ def test_the_description_has_these_doors(gateway: Served) -> None:
     paths = gateway.http.get("/openapi.json").json()["paths"]
     assert "202" in paths["/v1/positions"]["post"]["responses"]
     does = next(p for p in paths["/v1/units/{id}/{do}"]["post"]["parameters"] if p["name"] == "do")
-    assert does["schema"]["enum"] == ["send", "accept", "decline", "arrive", "release", "busy", "free", "off"]
+    assert does["schema"]["enum"] == ["send", "take", "accept", "decline", "arrive", "release", "busy", "free", "off"]
     assert "409" in paths["/v1/warnings/{id}/confirm"]["post"]["responses"]
     assert msgspec.json.encode(paths["/v1/units/nearest"]["get"]["responses"]["200"]).count(b"Nearest") == 1
