@@ -36,6 +36,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The history of commands and 
 notify = typer.Typer(no_args_is_help=True, help="Notifications: the ways out of the room.")
 notify_failed = typer.Typer(no_args_is_help=True, help="Notifications that no attempt could bring out.")
 report = typer.Typer(no_args_is_help=True, help="Reports to print and to keep.")
+drill_app = typer.Typer(no_args_is_help=True, help="Drills: injected scenarios, graded.")
 app.add_typer(packs, name="packs")
 app.add_typer(dead, name="dead")
 app.add_typer(token, name="token")
@@ -48,7 +49,10 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(notify, name="notify")
 notify.add_typer(notify_failed, name="failed")
 app.add_typer(report, name="report")
+app.add_typer(drill_app, name="drill")
 
+PackNames = Annotated[list[str] | None, typer.Argument(help="Only these packs.")]
+PackFolder = Annotated[Path | None, typer.Option("--folder", help="Where the packs are, if not config/packs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of standard output.")]
 CityName = Annotated[str | None, typer.Option("--city", help="Which city; default CITYBRAIN_CITY or chengdu.")]
 
@@ -260,19 +264,32 @@ def forecast_use(
 
 
 @packs.command("list")
-def packs_list(as_json: Json = False) -> int:
+def packs_list(folder: PackFolder = None, as_json: Json = False) -> int:
     """The packs with their state."""
-    from citybrain.commands.packs import show
+    from citybrain.commands.packs import FOLDER, show
 
-    return show(as_json)
+    return show(as_json, folder or FOLDER)
 
 
 @packs.command("check")
-def packs_check() -> int:
+def packs_check(names: PackNames = None, folder: PackFolder = None, as_json: Json = False) -> int:
     """Check every pack; exit 1 when one is refused, naming file, key, value and remedy."""
-    from citybrain.commands.packs import check
+    from citybrain.commands.packs import FOLDER, check
 
-    return check()
+    return check(folder or FOLDER, names or (), as_json)
+
+
+@packs.command("test")
+def packs_test(
+    names: PackNames = None,
+    with_drills: Annotated[bool, typer.Option("--drills", help="Run their drills too, at speed.")] = False,
+    folder: PackFolder = None,
+    as_json: Json = False,
+) -> int:
+    """Run the packs' own tests: short series with the alerts that they must and must not give."""
+    from citybrain.commands.packs import FOLDER, test
+
+    return test(folder or FOLDER, names or (), with_drills, as_json)
 
 
 @dead.command("list")
@@ -397,6 +414,42 @@ def report_shift(
     from citybrain.commands.report import shift
 
     return shift(settings(city=city), start, end, lang, output)
+
+
+@drill_app.command("list")
+def drill_list(as_json: Json = False) -> int:
+    """The drills of all packs with what they practise."""
+    from citybrain.commands.drill import show
+
+    return show(as_json)
+
+
+@drill_app.command("check")
+def drill_check() -> int:
+    """Check every drill; exit 1 when one is refused, naming file, key, value and remedy."""
+    from citybrain.commands.drill import check
+
+    return check()
+
+
+@drill_app.command("run")
+def drill_run(
+    name: Annotated[str, typer.Argument(help="The drill's name, or PACK/NAME.")],
+    city: CityName = None,
+    speed: Annotated[float | None, typer.Option(help="At most so many times real time; as fast as it can.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="In the running city, with its people.")] = False,
+    blind: Annotated[bool, typer.Option("--blind", help="Live, and the screens do not tell until the end.")] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="The whole city, not only the districts it touches.")] = False,
+    by: Annotated[str | None, typer.Option(help="Who leads it; default: the user of this machine.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The score sheet, .html or .json.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Run a drill and grade it, at speed without people or live; exit 1 when it was not passed."""
+    from citybrain.commands.drill import run as command
+
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter(f"speed {speed} is not above 0; 60 is a minute a second")
+    return command(settings(city=city), name, city, speed, live, blind, whole, by, output, as_json)
 
 
 @city_app.command("list")
@@ -524,29 +577,97 @@ def token_revoke(name: str, city: CityName = None) -> int:
 @user.command("add")
 def user_add(
     name: str,
-    role: Annotated[str, typer.Option(help="viewer, dispatcher, supervisor, planner, auditor or admin")] = "dispatcher",
+    role: Annotated[
+        str, typer.Option(help="viewer, dispatcher, supervisor, planner, auditor, admin or unit")
+    ] = "dispatcher",
+    unit: Annotated[str, typer.Option(help="The unit that a role unit speaks for.")] = "",
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
     city: CityName = None,
 ) -> int:
-    """Add a person, or give them a new role and password."""
-    from wall.accounts import add_user
+    """Add a person, or give them a new role and password; an admin is given a second factor at once."""
+    from citybrain.commands.user import add
 
-    add_user(settings(city=city).secrets / "users.json", name, role, password)
-    return 0
+    return add(settings(city=city), name, role, password, unit)
+
+
+@user.command("list")
+def user_list(city: CityName = None, as_json: Json = False) -> int:
+    """Who has an account, with which role and second factor."""
+    from citybrain.commands.user import show
+
+    return show(settings(city=city), as_json)
+
+
+@user.command("totp")
+def user_totp(
+    name: str,
+    off: Annotated[bool, typer.Option("--off", help="Take the second factor away.")] = False,
+    city: CityName = None,
+) -> int:
+    """Give a person a second factor (one-time passwords) with recovery codes; both are shown once."""
+    from citybrain.commands.user import second_factor
+
+    return second_factor(settings(city=city), name, off=off)
+
+
+@user.command("remove")
+def user_remove(name: str, city: CityName = None) -> int:
+    """Take an account away; its sessions end at once."""
+    from citybrain.commands.user import remove
+
+    return remove(settings(city=city), name)
 
 
 @display.command("new")
 def display_new(
     name: Annotated[str, typer.Argument(help="The screen's name; one that exists gets a new token.")],
+    shared: Annotated[bool, typer.Option("--shared", help="Any browser may show it, not only the first.")] = False,
     city: CityName = None,
 ) -> int:
     """Let a screen show the wall without a login; prints the address to open there, once."""
-    from wall.accounts import add_display
+    from citybrain.commands.display import new
 
-    chosen = settings(city=city)
-    token = add_display(chosen.secrets / "displays.json", name)
-    print(f"http://{chosen.host}:{chosen.wall_port}/wall?display={token}")
-    return 0
+    return new(settings(city=city), name, shared=shared)
+
+
+@display.command("list")
+def display_list(city: CityName = None, as_json: Json = False) -> int:
+    """The screens that need no login; never their tokens."""
+    from citybrain.commands.display import show
+
+    return show(settings(city=city), as_json)
+
+
+@display.command("free")
+def display_free(name: str, city: CityName = None) -> int:
+    """Let the next browser that opens the screen's address take its place."""
+    from citybrain.commands.display import free
+
+    return free(settings(city=city), name)
+
+
+@display.command("revoke")
+def display_revoke(name: str, city: CityName = None) -> int:
+    """Take a screen away: its browser loses the wall within seconds."""
+    from citybrain.commands.display import revoke
+
+    return revoke(settings(city=city), name)
+
+
+@app.command()
+def replay(
+    start: Annotated[str | None, typer.Option("--from", help="2026-10-01 or 2026-10-01T18:30, city time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="The end of the span.")] = None,
+    incident: Annotated[str | None, typer.Option(help="An incident's id, in place of a span.")] = None,
+    speed: Annotated[float, typer.Option(help="Times real time, 0.1 to 3600.")] = 60.0,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Only make the session, though no wall runs.")] = False,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """A replay session of what was recorded; prints its address, and serves it where no wall runs."""
+    from citybrain.commands.replay import run
+
+    return run(settings(city=city), start, end, incident, speed, as_json, no_serve)
 
 
 @app.command()

@@ -19,18 +19,22 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from config import city as cities
-from config import contract, pack, places, register
+from config import contract, event_setup, pack, places, register
 from config.city import City
 from config.contract import Topic
 from config.settings import Settings
 from config.site import Site
 from models.batch import Batch
+from sensors.simulate import appeals
 from sensors.simulate import chengdu as simulator
 from sensors.simulate.sites import sites
 from streams import snapshots
 
 log = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+APPEAL_DAYS = 3  # from which the scan of appeals learns what is usual
+APPEAL_BACK_DAYS = 12  # appeals so old may be answered in them
 DAYS_OF_A_KIND = 2
 RECENT_S = 180
 Progress = Callable[[str, float], None]  # what is done, and the share of it that is (0-1)
@@ -152,9 +156,9 @@ def warm_up(site: Site, progress: Progress) -> None:
     now = int(time.time() * 1000) // 5_000 * 5_000
     hour = now // HOUR_MS * HOUR_MS
     past = simulator.simulated(site.city, site.register, now)
-    ends = _days(site.city, hour - HOUR_MS)
-    days = itertools.chain.from_iterable(simulator.history(past, end, 1, HOUR_MS // 1000) for end in ends)
-    for done, batch in enumerate(days):
+    ends = days(site.city, hour - HOUR_MS)
+    batches = itertools.chain.from_iterable(simulator.history(past, end, 1, HOUR_MS // 1000) for end in ends)
+    for done, batch in enumerate(batches):
         engines[_shard(site, batch)].step(_in_order(batch))
         progress("teaching the detectors their last days", done / (len(ends) * 24 * len(engines)))
     for done, batch in enumerate(simulator.recent(past, now, RECENT_S)):
@@ -168,7 +172,19 @@ def warm_up(site: Site, progress: Progress) -> None:
     snapshots.write(site.settings.state / "city", 0, city.snapshot())
 
 
-def _days(city: City, before: int) -> list[int]:
+def begin_events(site: Site, progress: Progress) -> None:
+    """Give the events of a simulated city the appeals of its last days; what was saved before is left as it is."""
+    folder = site.settings.state / "events"
+    if snapshots.offsets(folder) or not appeals.declares(site.city):
+        return
+    progress("reading the appeals of the last days", 0.0)
+    now = int(time.time() * 1000)
+    engine = event_setup.engine(site)
+    engine.learn(appeals.hotline(site.city).between(now - APPEAL_DAYS * DAY_MS, now, APPEAL_BACK_DAYS))
+    snapshots.write(folder, 0, engine.snapshot())
+
+
+def days(city: City, before: int) -> list[int]:
     """The ends (ms) of the spans of 24 hours to learn from, ascending: the last two of each kind in two weeks."""
     ends = [before - back * 24 * HOUR_MS for back in range(14)]
     kinds = city.calendar.day_kind(city.calendar.local(np.array(ends) - 12 * HOUR_MS)).tolist()

@@ -41,6 +41,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str = ""  # of a gateway that falls silent: it has no place
     datastreams: tuple[str, ...] = ()  # of a sensor that fails
     properties: tuple[str, ...] = ()  # that it moves, where PARTS does not say
+    inside: tuple[str, ...] = ()  # the zones that hold its middle
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -146,4 +147,4 @@ def _found(kind: str, happenings: Sequence[Happening], first: dict[int, Told]) -
 
 def _is_at(told: Told, of: Happening) -> bool:
     apart = float(great_circle_m(told.lon, told.lat, of.lon, of.lat))
-    return told.place == of.place or apart <= told.reach_m + of.radius_m + NEAR_M
+    return told.place == of.place or told.place in of.inside or apart <= told.reach_m + of.radius_m + NEAR_M

@@ -88,6 +88,8 @@ def gather(
     of the live picture by property (columns value, expected, ratio, score, occupancy, density); ``gauges`` the highest
     reading of each of ``GAUGED``; ``inflow`` the people a minute that the place gains.
     """
+    if incident.exercise:  # the city's own sensors know nothing of what a drill says there is
+        zone, gauges, inflow = *_drilled(alert, measured), None
     local = calendar.local(np.array([now], np.int64))
     found: dict[str, Value] = dict.fromkeys(INPUTS)
     found |= {
@@ -104,6 +106,17 @@ def gather(
     found |= {name: zone[name].get("value") for name in SUMMED if name in zone}
     found |= {name: zone["people"].get(name) for name in ("occupancy", "density") if "people" in zone}
     return found | {name: gauges[name] for name in GAUGED if name in gauges}
+
+
+def _drilled(
+    alert: Alert | None, measured: str
+) -> tuple[Mapping[str, Mapping[str, float | None]], Mapping[str, float | None]]:
+    """The zone's row and the gauges of an exercise: what its newest alert saw, and nothing else."""
+    if alert is None:
+        return {}, {}
+    seen = alert.detection
+    row = {"value": seen.value, "expected": seen.expected, "score": seen.score}
+    return ({measured: row} if measured in SUMMED else {}), ({measured: seen.value} if measured in GAUGED else {})
 
 
 def _of_alert(alert: Alert | None, row: Mapping[str, float | None]) -> dict[str, Value]:

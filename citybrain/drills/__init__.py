@@ -1,0 +1,1 @@
+"""Drills: injected scenarios, at speed without people or live with them, graded."""
