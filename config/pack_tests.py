@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 from config.pack_faults import Faults
 from config.pack_words import milliseconds
 from models.nearest import hint
-from models.rules import AHEAD_COLUMNS, COLUMNS, TEXT_COLUMNS
+from models.rules import AHEAD_COLUMNS, COLUMNS, TEXT_COLUMNS, Reads
 
 if TYPE_CHECKING:
     from config.pack_shape import SeriesKey, TestKey
 
 MOST = 2_000  # values in one series
 USUAL_MS = 60_000
+ZONES_ALONE = COLUMNS["zones"].keys() - COLUMNS["datastreams"].keys()  # a series that has one is of a zone
 _NUMBER = r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PART = re.compile(rf"(?P<start>{_NUMBER}|_)(?:(?P<step>[+-]{_NUMBER.removeprefix('-?')}))?(?:x(?P<times>[0-9]+))?")
 
@@ -35,8 +36,8 @@ class Series:
     """What comes in at one place: ``values`` (NaN for a gap), one each ``every_ms``; other ``columns`` as long."""
 
     place: str
+    reads: Reads
     property: str  # of datastreams or zones; the kind of events
-    is_event: bool
     every_ms: int
     values: tuple[float, ...]
     columns: Mapping[str, tuple[float, ...] | str]
@@ -167,7 +168,8 @@ def _series(
     if len(faults.lines) > before:
         return None
     every = milliseconds(key.every) if key.every else cadence_ms.get(key.property, USUAL_MS)
-    return Series(key.at, key.property or key.event, bool(key.event), every, numbers, columns)
+    reads: Reads = "events" if key.event else "zones" if ZONES_ALONE & columns.keys() else "datastreams"
+    return Series(key.at, reads, key.property or key.event, every, numbers, columns)
 
 
 def _read(text: str, at: str, faults: Faults) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from polars.exceptions import PolarsError
 
 from citybrain.checks import Check, fault, ok, warning
-from citybrain.commands import packs
+from citybrain.packs import complete
 from config import city as cities
 from config import city_check, register
 from config.city import City, CityError
@@ -19,8 +19,8 @@ SHOWN = 5  # findings told one by one; the rest are counted
 def scenario_packs() -> list[Check]:
     """Every pack loads, and no two contradict each other."""
     remedy = "mend the file; citybrain packs check tells the rest"
-    wrong = [fault("packs", line, "loads", remedy) for line in packs.errors()]
-    found = [name for name, one in packs.loaded() if not isinstance(one, PackError)]
+    wrong = [fault("packs", line, "loads", remedy) for line in complete.refused()]
+    found = [name for name, one in complete.loaded().items() if not isinstance(one, PackError)]
     return wrong or [ok("packs", f"{len(found)} load: {', '.join(found)}")]
 
 
