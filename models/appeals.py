@@ -97,14 +97,14 @@ class _Saved(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a department stands: ``overdue_safety`` of those of an hour, ``due`` the earliest deadline (ms)."""
+    """How a department stands: of what is open, what is late, and of that the part that had an hour."""
 
     department: int
     open: int
     overdue: int
     overdue_safety: int
-    due: int | None
-    late: str  # the request that is late the longest; "" none
+    late: str  # the request that is late the longest, of those with days; "" none
+    late_safety: str  # and of those that had an hour
     tally: Tally
 
     @property
@@ -177,22 +177,17 @@ class Book:
         """Every department as it stands, with its figures of the month of ``now``."""
         count = len(self.departments)
         opened, overdue, safety = [0] * count, [0] * count, [0] * count
-        due: list[int | None] = [None] * count
-        late = [""] * count
+        late = [["", ""] for _ in range(count)]
         for held in self.open.values():
-            at = self.subjects[held.subject].department
-            opened[at] += 1
-            earliest = due[at]
-            due[at] = held.due if earliest is None or held.due < earliest else earliest
+            opened[self.subjects[held.subject].department] += 1
         for name in self.overdue:
             subject = self.subjects[self.open[name].subject]
-            overdue[subject.department] += 1
-            safety[subject.department] += subject.is_safety
-            late[subject.department] = late[subject.department] or name
+            at = subject.department
+            overdue[at] += 1
+            safety[at] += subject.is_safety
+            late[at][subject.is_safety] = late[at][subject.is_safety] or name
         tallies = self._tallies.get(self.month(now), [Tally() for _ in self.departments])
-        return [
-            Standing(at, opened[at], overdue[at], safety[at], due[at], late[at], tallies[at]) for at in range(count)
-        ]
+        return [Standing(at, opened[at], overdue[at], safety[at], *late[at], tallies[at]) for at in range(count)]
 
     def top(self, now: int, most: int = 10) -> list[tuple[int, int]]:
         """The subjects (row, requests) that were asked for most in the month of ``now``."""

@@ -92,13 +92,13 @@ class Emerging:
         place = self.ground.places[row]
         return row if float(great_circle_m(lon, lat, place.lon, place.lat)) <= NOWHERE_M else -1
 
-    def add(self, appeals: Sequence[Recent]) -> None:
-        """Count appeals in their periods."""
+    def add(self, appeals: Sequence[Recent], now: int) -> None:
+        """Count appeals in their periods; those of long before ``now`` (ms) make no cluster any more."""
         if not appeals:
             return
         columns = np.array([(one.place, one.time // self.ground.period_ms, one.stream) for one in appeals], np.int64)
         self._scan.add(columns[:, 0].copy(), columns[:, 1].copy(), None, columns[:, 2].copy())
-        self.recent.extend(appeals)
+        self.recent.extend(one for one in appeals if one.time > now - self.ground.reach_ms)
 
     def due(self, now: int) -> bool:
         """Whether a period has ended that was not scanned yet."""

@@ -124,8 +124,9 @@ class EventEngine:
         period_ms = self.setup.ground.period_ms if self.setup.ground else 0
         scanned_from = max((one.requested for one in appeals), default=0) - scans * period_ms
         for one in appeals:
-            self._appeal(one, one.requested)
-            self.now = max(self.now, one.requested)
+            at = max(one.requested, one.updated or 0)
+            self._appeal(one, at)
+            self.now = max(self.now, at)
             if self.now > scanned_from:
                 self._scan()
         self.book.advance(self.now)
@@ -156,7 +157,7 @@ class EventEngine:
         stream = self.setup.subjects[row].stream
         said = request.description[:200]
         recent = Recent(request.id, request.requested, place, row, stream, request.lon, request.lat, said)
-        self.emerging.add([recent])
+        self.emerging.add([recent], self.now)
 
     def _warned(self, warning: Warning, now: int) -> list[Detection]:
         if warning.message in ("Ack", "Error") or warning.status not in ("Actual", "Exercise"):
@@ -231,25 +232,30 @@ class EventEngine:
 
     def _overdue_rows(self, now: int) -> Iterable[_Row]:
         for standing in self.book.standings(now):
-            if not standing.overdue:
-                continue
             department = self.setup.departments[standing.department]
-            late = self.book.open[standing.late]
-            yield _Row(
-                key=department.id,
-                place=self._office(department, late.lon, late.lat),
-                columns={
-                    "kind": "overdue",
-                    "agency": department.name.en,
-                    "severity": "Severe" if standing.overdue_safety else "Moderate",
-                    "value": float(standing.overdue),
-                    "expected": 0.0,
-                    "places": float(standing.overdue_safety),
-                    "ratio": standing.overdue / standing.open,
-                    "due_minutes": (late.due - now) / MINUTE_MS,
-                    "age_minutes": (now - late.requested) / MINUTE_MS,
-                },
-            )
+            safety = standing.overdue_safety
+            for code, count, late in (
+                ("1h", safety, standing.late_safety),
+                ("days", standing.overdue - safety, standing.late),
+            ):
+                if not count:
+                    continue
+                held = self.book.open[late]
+                yield _Row(
+                    key=f"{department.id}/{code}",
+                    place=self._office(department),
+                    columns={
+                        "kind": "overdue",
+                        "code": code,
+                        "agency": department.name.en,
+                        "severity": "Severe" if code == "1h" else "Moderate",
+                        "value": float(count),
+                        "expected": 0.0,
+                        "ratio": count / standing.open,
+                        "due_minutes": (held.due - now) / MINUTE_MS,
+                        "age_minutes": (now - held.requested) / MINUTE_MS,
+                    },
+                )
 
     def _satisfaction_rows(self, now: int) -> Iterable[_Row]:
         for standing in self.book.standings(now):
@@ -259,7 +265,7 @@ class EventEngine:
             department = self.setup.departments[standing.department]
             yield _Row(
                 key=department.id,
-                place=self._office(department, None, None),
+                place=self._office(department),
                 unit="%",
                 columns={
                     "kind": "satisfaction",
@@ -296,12 +302,10 @@ class EventEngine:
                 },
             )
 
-    def _office(self, department: Department, lon: float | None, lat: float | None) -> Place:
-        """A department as a place: where its oldest late appeal is, else the middle of the city."""
+    def _office(self, department: Department) -> Place:
+        """A department as a place: it stands for the whole city, at whose middle it is drawn."""
         centre = self.setup.centre
-        if lon is None or lat is None:
-            return Place(department.id, department.name, centre.lon, centre.lat, centre.district)
-        return Place(department.id, department.name, lon, lat, "")
+        return Place(department.id, department.name, centre.lon, centre.lat, centre.district)
 
     def _warned_place(self, warning: Warning, inside: Sequence[int]) -> Place:
         """The middle of the places that a warning reaches, else of the city; named by its areas."""

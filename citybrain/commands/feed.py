@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,8 +16,11 @@ from config import register as registers
 from config import units
 from config.city import City
 from config.settings import Settings
-from sensors.feed import Progress, feed_auckland, feed_chengdu
+from sensors import hotline
+from sensors.feed import Progress, feed_auckland, feed_chengdu, first_ms
 from sensors.radios import speak
+from sensors.simulate import appeals
+from sensors.simulate.pace import Clock
 
 SIMULATED_GATEWAYS = 22  # Chengdu counts 22 districts
 
@@ -87,11 +91,20 @@ def run(settings: Settings, speed: float | None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         push = feed_chengdu if prepare.is_simulated(city) else feed_auckland
-        radios = asyncio.create_task(speak(settings, secrets.radios, units.of_city(city), stop))
+        voices = [asyncio.create_task(speak(settings, secrets.radios, units.of_city(city), stop))]
+        if appeals.declares(city):
+            voices.append(asyncio.create_task(_appeals(settings, city, secrets.radios, speed or 1.0, stop)))
         counts = await push(settings, register, tokens, speed, stop, report)
         stop.set()
-        await radios
+        await asyncio.gather(*voices)
         report(Progress(counts=counts, done=True))
 
     asyncio.run(main())
     return 0
+
+
+async def _appeals(settings: Settings, city: City, token: str, speed: float, stop: asyncio.Event) -> None:
+    """The city's hotline, in the same simulated time as its readings."""
+    start_ms = first_ms(speed, int(time.time() * 1000))
+    line = appeals.hotline(city, start_ms, len(gateways(city)))
+    await hotline.speak(settings, token, line, Clock(start_ms, speed).now_ms, start_ms, stop)
