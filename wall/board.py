@@ -29,6 +29,7 @@ SECTIONS = (
     "flood",
     "present",
     "held",
+    "drill",
     "figures",
     "stages",
     "tables",

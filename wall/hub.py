@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 
 from config import contract
 from config.register import Register
+from models import drills
 from models.alarm import WAITING
 from models.values import Alert, Incident, from_json
-from wall import presence, view
+from wall import blind, presence, view
 from wall.board import HISTORY_SHOWN, Board
 from wall.holding import hold_ms
 from wall.past import ZonePast
@@ -377,6 +378,7 @@ class Hub:
         self.board.put("sources", view.sources(await self.store.sources(), now))
         self.board.put("counts", view.counts(await self.store.counters()))
         self.board.put("flood", view.flood(await self.store.flood()))
+        self.board.put("drill", blind.told(await self.store.item(drills.ITEM), now))
         since = now - view.MINUTES_SHOWN * 60_000
         self._opened = {key: seen for key, seen in self._opened.items() if seen[0] >= since}
         self.board.put("minutes", view.minutes(self._opened, now))

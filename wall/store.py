@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 
 from config import contract
 from config.register import Register
+from models import drills
+from wall import blind
 
 Packed = NDArray[Any]
 
@@ -70,20 +72,20 @@ class Store:
     async def alert(self, key: str) -> bytes | None:
         """One alert's JSON."""
         data: bytes | None = await self.redis.hget(contract.alerts(self.city), key)
-        return data
+        return await self._shown(data, blind.MARKED, blind.alert)
 
     async def alerts(self) -> dict[bytes, bytes]:
         """All alerts' JSON by id."""
-        return await self._hash(contract.alerts(self.city))
+        return await self._all_shown(await self._hash(contract.alerts(self.city)), blind.MARKED, blind.alert)
 
     async def incident(self, key: str) -> bytes | None:
         """One incident's JSON."""
         data: bytes | None = await self.redis.hget(contract.incidents(self.city), key)
-        return data
+        return await self._shown(data, blind.MARKED, blind.incident)
 
     async def incidents(self) -> dict[bytes, bytes]:
         """All incidents' JSON by id."""
-        return await self._hash(contract.incidents(self.city))
+        return await self._all_shown(await self._hash(contract.incidents(self.city)), blind.MARKED, blind.incident)
 
     async def flood(self) -> bytes | None:
         """How loaded the seats are, as JSON."""
@@ -108,7 +110,8 @@ class Store:
 
     async def warnings(self) -> dict[bytes, bytes]:
         """The room's warnings' JSON by key; what their places answered is not read."""
-        return {key: data async for key, data in self.redis.hscan_iter(contract.room(self.city), match="warning/*")}
+        found = {key: data async for key, data in self.redis.hscan_iter(contract.room(self.city), match="warning/*")}
+        return await self._all_shown(found, blind.EXERCISE, blind.warning)
 
     async def figures(self) -> dict[bytes, bytes]:
         """What agents count for the packs' scenes, JSON by "<pack>/<name>"."""
@@ -167,6 +170,20 @@ class Store:
     async def answer(self, command: str) -> bytes | None:
         """What became of a command, None while nothing did."""
         return await self._string(contract.answer(self.city, command))
+
+    async def _shown(self, data: bytes | None, mark: bytes, plain: Callable[[bytes], bytes]) -> bytes | None:
+        """What a screen may know of it: nothing of the exercise while a blind drill runs."""
+        if data is None or mark not in data or not blind.is_blind(await self.item(drills.ITEM)):
+            return data
+        return plain(data)
+
+    async def _all_shown(
+        self, found: dict[bytes, bytes], mark: bytes, plain: Callable[[bytes], bytes]
+    ) -> dict[bytes, bytes]:
+        marked = [key for key, data in found.items() if mark in data]
+        if not marked or not blind.is_blind(await self.item(drills.ITEM)):
+            return found
+        return found | {key: plain(found[key]) for key in marked}
 
     async def _hash(self, key: str) -> dict[bytes, bytes]:
         rows: dict[bytes, bytes] = await self.redis.hgetall(key)

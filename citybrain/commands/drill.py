@@ -97,9 +97,10 @@ def run(
 def _keep(folder: Path, sheet: Sheet) -> None:
     """The sheet of a live drill, as JSON and as a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{sheet.id}.json").write_bytes(msgspec.json.encode(sheet))
-    (folder / f"{sheet.id}.html").write_text(html(sheet), "utf-8")
-    _say(f"  the score sheet: {folder / sheet.id}.html")
+    name = f"{sheet.drill}-{time.strftime('%Y%m%dT%H%M%S', time.localtime(sheet.began / 1000))}"
+    (folder / f"{name}.json").write_bytes(msgspec.json.encode(sheet))
+    (folder / f"{name}.html").write_text(html(sheet), "utf-8")
+    _say(f"  the score sheet: {folder / name}.html")
 
 
 def _tell(sheet: Sheet, took_s: float, as_json: bool) -> None:

@@ -34,7 +34,7 @@ def run(
     Only the districts that it touches take part, or the ``whole`` city. Raises ``DrillError``.
     """
     begin = begin_ms(drill, city.timezone) or USUAL_BEGIN_MS
-    name = f"drill-{drill.drill}-{begin}"
+    name = shadows.exercise_id(drill.drill, begin)
     with shadows.away(city) as home:
         shadow = shadows.make(drill, city, register or shadows.built(city), home, begin, whole)
         room = Room(rooms.setup(shadow.site))

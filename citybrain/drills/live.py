@@ -99,7 +99,7 @@ class _Live:
         self.shadow, self.producer, self.store = shadow, producer, store
         self.begin = _now()
         self.end = self.begin + drill.lasts_ms
-        self.name = f"drill-{drill.drill}-{self.begin}"
+        self.name = shadows.exercise_id(drill.drill, self.begin)
         self.watching = Watching(drill, city, self.begin, people=True)
         self.others = Others(drill, city, shadow.site.register, self.name, self.begin)
         self.alerts: dict[str, Alert] = {}
@@ -115,7 +115,7 @@ class _Live:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop.set)
-        self.say(f"  {self.name} runs{' blind' if self.blind else ''} until {_clock(self.end)}; Ctrl-C ends it")
+        self.say(f"  {self.drill.drill} runs{' blind' if self.blind else ''} until {_clock(self.end)}; Ctrl-C ends it")
         try:
             exercise = await self._timetable()
         finally:

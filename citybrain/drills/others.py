@@ -78,7 +78,7 @@ class Others:
         )
         made = Warning(
             id=f"{self._name}-{one.name}",
-            sender="citybrain-drill",
+            sender="citybrain",
             sent=at,
             status="Exercise",
             event=one.event,

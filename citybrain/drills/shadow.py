@@ -106,6 +106,11 @@ def gateway(number: int) -> str:
     return f"gateway-{number + 1:02d}"
 
 
+def exercise_id(drill: str, begin_ms: int) -> str:
+    """The id of a run of a drill: it is part of what it sends, and tells nobody what it is."""
+    return hashlib.blake2b(f"drill|{drill}|{begin_ms}".encode(), digest_size=8).hexdigest()
+
+
 def exercise(detection: Detection, drill: str) -> Detection:
     """The detection as one of the exercise ``drill``: marked, with an id of its own."""
     name = hashlib.blake2b(f"{drill}|{detection.id}".encode(), digest_size=8).hexdigest()

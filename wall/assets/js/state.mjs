@@ -2,8 +2,10 @@
 import { nibble, octets, rows } from "./bytes.mjs";
 
 export const NONE = 255;
-const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood", "present", "held"];
+const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood", "present", "held", "drill",
+  "figures", "stages", "tables", "units", "areas", "takeover", "quality", "weather"];
 const HISTORY = 360;
+export const EVERYTHING = ["all", "levels", "history", "scale", "second", ...SECTIONS];
 
 export class State {
   constructor(datastreams) {
@@ -18,13 +20,13 @@ export class State {
   // Both return what changed: a set of section names, "all" among them after a snapshot; `moved` holds level rows.
   snapshot(body) {
     this.level = octets(body.levels);
-    for (const name of SECTIONS) this[name] = new Map(Object.entries(body[name]));
+    for (const name of SECTIONS) this[name] = new Map(Object.entries(body[name] ?? {}));
     this.history = body.history;
     this.scale = body.scale;
     this.seq = body.seq;
     this.time = body.time;
     this.moved = null;
-    return new Set(["all", "levels", "history", "scale", ...SECTIONS]);
+    return new Set(EVERYTHING);
   }
 
   delta(body) {
