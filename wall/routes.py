@@ -228,6 +228,7 @@ class Routes:
                 "unit": it["unit"],
                 "name": {"en": it["name_en"], "zh": it["name_zh"]},
                 "metres": round(float(metres)),
+                "camera": it["kind"] == "camera",
             }
             for it, metres in zip(self._register.frame[chosen].to_dicts(), np.atleast_1d(distance), strict=True)
         ]

@@ -15,19 +15,28 @@ from wall.words import Language, word
 PATH = "/desk"
 KEYS = (
     ("J K", "help.move"),
-    ("A", "help.ack"),
-    ("C", "help.comment"),
+    ("Home End", "help.ends"),
+    ("/", "help.search"),
     ("F", "help.filter"),
+    ("A", "help.ack"),
+    ("Z", "help.undo"),
+    ("C", "help.comment"),
+    ("S", "help.shelve"),
     ("I", "help.take"),
     ("N", "help.next"),
-    ("T", "help.tick"),
+    ("P", "help.plan"),
     ("L", "help.launch"),
+    ("T", "help.tick"),
+    ("U", "help.units"),
+    ("M", "help.merge"),
+    ("H", "help.handover"),
+    ("X", "help.sound"),
     ("?", "help.help"),
 )
 
 
 def layout(title: str, lang: Language) -> Any:
-    """Queue on the left, the chosen alert in the middle, the map on the right."""
+    """Queue on the left, the chosen alert and its incident in the middle, the map on the right."""
     return html.Main(
         [
             header(title, lang, tools=True),
@@ -35,6 +44,7 @@ def layout(title: str, lang: Language) -> Any:
             panel("watch", "panel.watch", lang, options={"desk": "1"}),
             panel("detail", "panel.detail", lang),
             citymap("core", "panel.map", lang, hands=True),
+            html.Div(**data(part="desk")),
             _help(lang),
         ],
         className="desk",
@@ -46,9 +56,10 @@ def _help(lang: Language) -> Any:
     rows = [html.Tr([html.Td(html.Kbd(keys)), html.Td(word(key, lang))]) for keys, key in KEYS]
     return html.Dialog(
         [
-            html.H2(word("help.title", lang)),
+            html.H2(word("help.title", lang), id="help-title"),
             html.Table(html.Tbody(rows)),
             html.Button(word("help.close", lang), className="close"),
         ],
         id="help",
+        **{"aria-labelledby": "help-title"},
     )

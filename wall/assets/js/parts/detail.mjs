@@ -1,41 +1,73 @@
-// The desk's middle: one alert in full, acknowledging it, and the keys for everything.
-import { waiting } from "../alerts.mjs";
+// The desk's middle: one alert in full, why it was told, who is there, and acknowledging it.
+import { active, waiting } from "../alerts.mjs";
+import { ask, meaning } from "../ask.mjs";
 import { panelState } from "../panel.mjs";
 import { el, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
 import { token } from "../token.mjs";
 import { Case } from "./case.mjs";
+import { Acknowledging } from "./desk/acknowledging.mjs";
+import { Curve } from "./desk/curve.mjs";
+import { acknowledging, lookers } from "./desk/presence.mjs";
+
+const CURVE_MS = 15000; // how often the curve of an alert that lasts is drawn again
 
 export class Detail {
   constructor(element, app) {
     this.element = element;
     this.app = app;
-    this.queue = app.parts.find((part) => part.move);
     this.body = element.querySelector(".body");
+    this.acknowledging = new Acknowledging(app, (id, kind, text) => this.#say(id, kind, text));
     this.comment = el("input", { type: "text", maxlength: "500", placeholder: app.format.t("desk.comment"), "aria-label": app.format.t("desk.comment") });
+    this.comment.addEventListener("keydown", (event) => this.#typed(event));
     this.button = el("button", { type: "button", class: "acknowledge", onclick: () => this.acknowledge() }, app.format.t("desk.ack.key"));
+    this.back = el("button", { type: "button", class: "undo", hidden: true, onclick: () => this.acknowledging.undo(this.app.chosen) });
     this.said = el("p", { class: "said", role: "status", "aria-live": "polite" });
     this.facts = el("div");
     this.why = el("p", { class: "why" });
+    this.who = el("p", { class: "who", role: "status", "aria-live": "polite" });
+    this.curve = new Curve(app);
     this.history = el("div");
     this.nearby = el("div");
     this.case = new Case(app);
-    this.body.append(this.facts, this.why, el("div", {}, el("div", { class: "act" }, this.comment, this.button), this.said), this.case.node, this.history, this.nearby,
-      el("p", { class: "desk-hint" }, app.format.t("desk.keys")));
+    const alert = el("div", { class: "alert" }, this.facts, this.who, el("div", {}, el("div", { class: "act" }, this.comment, this.button), el("div", { class: "outcome" }, this.said, this.back)),
+      this.why, this.curve.node, this.nearby, this.history, el("p", { class: "desk-hint" }, app.format.t("desk.keys")));
+    this.body.append(alert, this.case.node);
     this.answers = new Map(); // alert id → what the last command came to
-    addEventListener("keydown", (event) => this.#key(event));
-    document.querySelector("#help .close").addEventListener("click", () => document.querySelector("#help").close());
   }
 
   update(changed) {
-    const { app } = this, alert = app.state.alerts.get(app.chosen);
+    const { app } = this, id = app.chosen, alert = app.state.alerts.get(id);
     panelState(this.element, app, !alert);
-    if (changed.has("alerts")) for (const id of this.answers.keys()) if (!app.state.alerts.has(id)) this.answers.delete(id);
+    if (changed.has("alerts")) for (const key of this.answers.keys()) if (!app.state.alerts.has(key)) this.answers.delete(key);
     if (changed.has("alerts") || changed.has("chosen") || changed.has("incidents")) this.case.update(alert);
-    if (!alert || !(changed.has("alerts") || changed.has("chosen"))) return;
-    this.#facts(app.chosen, alert);
-    this.#act(app.chosen, alert);
-    if (this.loaded !== `${app.chosen}/${alert.steps}/${alert.state}`) this.#load(app.chosen, alert);
+    if (!alert) return;
+    if (changed.has("held") || changed.has("second")) this.#undoable(id);
+    if (changed.has("present") || changed.has("held") || changed.has("chosen")) this.#who(id);
+    if (changed.has("second") && app.state.incidents.has(alert.incident)) this.case.second();
+    if (changed.has("second") && performance.now() - this.drawn > CURVE_MS && active(alert) && !document.hidden) this.#curve(id);
+    if (!(changed.has("alerts") || changed.has("chosen") || changed.has("held"))) return;
+    this.#facts(id, alert);
+    this.#act(id, alert);
+    this.#undoable(id);
+    if (this.loaded !== `${id}/${alert.steps}/${alert.state}`) this.#load(id, alert);
+  }
+
+  #curve(id) {
+    this.drawn = performance.now();
+    return this.curve.show(id);
+  }
+
+  // Who else looks at the alert, or is acknowledging it.
+  #who(id) {
+    const f = this.app.format, other = acknowledging(this.app, id), names = lookers(this.app, id).join(" · ");
+    say(this.who, [other && f.t("undo.other", { by: other.by }), names && f.t("presence.also", { names })].filter(Boolean).join(" · "));
+  }
+
+  #undoable(id) {
+    const held = this.acknowledging.of(id), left = held ? Math.ceil((held.until - this.app.now()) / 1000) : 0;
+    this.back.hidden = left <= 0;
+    if (left > 0) say(this.back, this.app.format.t("undo.key", { n: left }));
   }
 
   #facts(id, alert) {
@@ -52,7 +84,7 @@ export class Detail {
     if (alert.expected !== null) rows.push(["detail.expected", `${f.number(alert.expected)} ${unit} ${alert.expected ? `(${f.change(alert.value, alert.expected)})` : ""}`]);
     if (alert.score !== null) rows.push(["detail.score", f.number(alert.score), el("small", {}, f.t("detail.score.why", { odds: f.compact.format(10 ** Math.min(alert.score, 15)) }))]);
     rows.push(["detail.rule", `${alert.pack} / ${alert.rule}`], ["detail.id", id]);
-    const list = el("dl", {}, ...rows.flatMap(([key, text, more]) => [el("dt", {}, f.t(key)), el("dd", {}, text, more)]));
+    const list = el("dl", { class: "facts" }, ...rows.map(([key, text, more]) => el("div", { class: more ? "wide" : "" }, el("dt", {}, f.t(key)), el("dd", {}, text, more))));
     const kind = [f.t(`severity.${alert.level}`), alert.exercise && f.t("alert.exercise"), alert.kind === "data-quality" && f.t("alert.data-quality")].filter(Boolean).join(" · ");
     this.facts.replaceChildren(el("div", { class: "top" }, mark(alert.level, alert.state), el("div", {}, el("h3", {}, f.both(alert.headline)), el("p", {}, kind))), list);
   }
@@ -67,65 +99,57 @@ export class Detail {
   }
 
   #act(id, alert) {
-    const f = this.app.format, may = this.app.user.commands;
-    this.button.disabled = !may || !waiting(alert) || this.app.pending === id;
-    this.comment.disabled = !may || !waiting(alert);
-    const last = this.answers.get(id);
+    const f = this.app.format, may = this.app.user.commands, last = this.answers.get(id);
+    this.button.disabled = !may || !waiting(alert) || this.acknowledging.busy.has(id) || Boolean(this.acknowledging.of(id));
+    this.comment.disabled = !may || !active(alert);
     if (last?.kind === "accepted" && !waiting(alert)) this.answers.set(id, { kind: "done", text: f.t("desk.done") });
     const said = this.answers.get(id) ?? (may ? null : { kind: "", text: f.t("desk.viewonly") });
     this.said.dataset.kind = said?.kind ?? "";
     say(this.said, said?.text ?? "");
   }
 
+  // In one stroke; the comment goes with it.
   async acknowledge() {
-    const { app } = this, id = app.chosen, alert = app.state.alerts.get(id), f = app.format;
-    if (!alert || !waiting(alert) || !app.user.commands || app.pending === id) return;
-    app.pending = id;
-    this.#say(id, "pending", f.t("desk.pending"));
-    const body = { alert: id, action: "acknowledge", comment: this.comment.value.trim(), id: token() };
-    let said;
-    try {
-      const answer = await fetch("/command", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-      if (answer.status === 401) return void app.leave();
-      said = this.#meaning(answer.status, await answer.json());
-    } catch (error) {
-      console.warn("the command did not arrive", error);
-      said = ["failed", f.t("desk.failed", { reason: f.t("desk.offline") })];
-    }
-    app.pending = null;
-    if (said[0] === "done") this.comment.value = "";
-    this.#say(id, ...said);
-    this.loaded = null; // the history has a new step
+    const id = this.app.chosen, comment = this.comment.value.trim();
+    if (await this.acknowledging.begin(id, comment)) this.comment.value = "";
   }
 
-  #meaning(status, answer) {
-    const f = this.app.format;
-    if (status === 200) return ["done", f.t("desk.done")];
-    if (status === 202) return ["accepted", f.t("desk.accepted")];
-    if (status === 409) return ["conflict", f.t("desk.conflict", { by: answer.by })];
-    if (status === 404) return ["unknown", f.t("desk.unknown")];
-    return ["failed", f.t("desk.failed", { reason: answer.detail ?? status })];
+  undo() { return this.acknowledging.undo(this.acknowledging.of(this.app.chosen) ? this.app.chosen : undefined); }
+
+  // A comment alone, for an alert that nobody needs to acknowledge any more.
+  async #remark() {
+    const { app } = this, id = app.chosen, comment = this.comment.value.trim();
+    if (!comment || !app.user.commands) return;
+    this.#say(id, "pending", app.format.t("desk.pending"));
+    const said = meaning(app, await ask(app, "/command", { alert: id, action: "comment", comment, id: token() }), { done: "desk.commented" });
+    if (said[0] === "done" || said[0] === "accepted") this.comment.value = "";
+    this.#say(id, ...said);
+  }
+
+  #typed(event) {
+    if (event.key === "Escape") this.comment.blur();
+    if (event.key !== "Enter" || event.isComposing) return;
+    const alert = this.app.state.alerts.get(this.app.chosen);
+    if (alert && waiting(alert) && !this.acknowledging.of(this.app.chosen)) this.acknowledge();
+    else this.#remark();
   }
 
   #say(id, kind, text) {
     this.answers.set(id, { kind, text });
+    if (kind === "done") this.loaded = null; // the history has a new step
     this.app.tell(new Set(["alerts"]));
   }
 
   async #load(id, alert) {
     this.loaded = `${id}/${alert.steps}/${alert.state}`;
     if (this.of !== id) { say(this.why, ""); this.history.replaceChildren(); this.nearby.replaceChildren(); this.of = id; }
-    try {
-      const answer = await fetch(`${this.app.base}/alert/${encodeURIComponent(id)}`);
-      if (!answer.ok || this.app.chosen !== id) return;
-      const row = await answer.json();
-      say(this.why, this.app.format.both(row.why));
-      this.#history(row.history);
-      this.#nearby(row.nearby);
-    } catch (error) {
-      console.warn("the alert's history cannot be read", error);
-      this.loaded = null;
-    }
+    this.#curve(id);
+    const { status, told } = await ask(this.app, `/alert/${encodeURIComponent(id)}`);
+    if (this.app.chosen !== id) return;
+    if (status !== 200) { if (!status) this.loaded = null; return; }
+    say(this.why, this.app.format.both(told.why));
+    this.#history(told.history);
+    this.#nearby(told.nearby);
   }
 
   #history(steps) {
@@ -137,34 +161,8 @@ export class Detail {
 
   #nearby(rows) {
     const f = this.app.format;
-    const lines = rows.map((row) => el("tr", {}, el("td", {}, f.both(row.name) || row.datastream),
+    const lines = rows.map((row) => el("tr", {}, el("td", {}, f.both(row.name) || row.datastream, row.camera ? el("small", {}, f.t("detail.camera")) : null),
       el("td", {}, `${f.property(row.property)} ${f.number(row.value)} ${f.unit(row.unit)}`), el("td", {}, f.t("detail.metres", { n: f.number(row.metres) }))));
     this.nearby.replaceChildren(el("h4", {}, f.t("detail.nearby")), el("table", { class: "nearby" }, el("tbody", {}, ...lines)));
-  }
-
-  #key(event) {
-    const help = document.querySelector("#help");
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.target === this.comment) {
-      if (event.key === "Escape") this.comment.blur();
-      if (event.key === "Enter") this.acknowledge();
-      return;
-    }
-    const acts = {
-      "?": () => (help.open ? help.close() : help.showModal()),
-      j: () => this.queue.move(1), ArrowDown: () => this.queue.move(1),
-      k: () => this.queue.move(-1), ArrowUp: () => this.queue.move(-1),
-      a: () => this.acknowledge(),
-      c: () => this.comment.focus(),
-      f: () => this.queue.filter(),
-      i: () => this.case.take(),
-      n: () => this.case.next(),
-      t: () => this.case.tick(),
-      l: () => this.case.launch(),
-    };
-    const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || (help.open && event.key !== "?")) return;
-    event.preventDefault();
-    act();
   }
 }

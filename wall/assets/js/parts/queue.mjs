@@ -3,8 +3,11 @@ import { active, faulty, folded, ordered, tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
+import { lookers } from "./desk/presence.mjs";
+import { Sieve } from "./desk/sieve.mjs";
 
 const FLOOD_ROWS = 10; // of the queue while the room is in a flood (models/flood.py)
+const DRAWN = ["alerts", "chosen", "filter", "flood", "present", "held"];
 const AT_MOST = 60; // rows made on a wall, of which those that fit are seen
 
 export class Queue {
@@ -13,19 +16,18 @@ export class Queue {
     this.app = app;
     this.desk = element.dataset.desk === "1";
     this.rows = new Map();
-    this.shows = "open"; // "open", "all" or "faults"
     this.list = el("ol", this.desk ? { role: "listbox", tabindex: "0", "aria-label": app.format.t("panel.queue") } : {});
     this.more = el("p", { class: "more", hidden: true });
     element.querySelector(".body").append(this.list);
     element.append(this.more);
-    if (this.desk) this.#filter();
+    if (this.desk) this.#sieve();
     new ResizeObserver(() => this.#fit()).observe(element);
   }
 
   update(changed) {
     const { app } = this;
     panelState(this.element, app, !app.state.alerts.size);
-    if (changed.has("alerts") || changed.has("chosen") || changed.has("filter") || changed.has("flood")) this.#draw();
+    if (DRAWN.some((name) => changed.has(name))) this.#draw();
     if (changed.has("second")) this.#tick();
   }
 
@@ -35,9 +37,10 @@ export class Queue {
   #draw() {
     const { app } = this, alerts = app.state.alerts, before = this.shown?.map(([id]) => id) ?? [];
     this.shown = ordered(alerts).filter(([id, alert]) => this.#belongs(id, alert));
-    this.flood = Boolean(app.state.flood.get("now")?.flood) && this.shows === "open"; // "all" stays whole: a way to what is folded
+    const flood = app.state.flood.get("now");
+    this.flood = Boolean(flood?.flood) && (!this.desk || (this.sieve.shows === "open" && !this.sieve.narrow)); // "all" and a narrow filter stay whole: a way to what is folded
     const every = this.shown.length;
-    if (this.flood) this.shown = folded(this.shown, FLOOD_ROWS);
+    if (this.flood) this.shown = folded(this.desk ? this.#mineFirst(this.shown, flood) : this.shown, FLOOD_ROWS);
     else if (!this.desk) this.shown = this.shown.slice(0, AT_MOST);
     this.left = every - this.shown.length;
     if (this.desk) this.#keepChosen(before);
@@ -47,16 +50,24 @@ export class Queue {
     nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
     if (this.desk) put(this.list, "aria-activedescendant", app.chosen ? `alert-${app.chosen}` : "");
+    if (this.desk) this.nothing.hidden = this.shown.length > 0 || !alerts.size;
     this.#counts();
     this.#tick();
     this.#fit();
   }
 
-  // Faults of sensors have a list of their own on the desk, and the sources' panel on the wall.
+  // Faults of sensors have the sources' panel on the wall.
   #belongs(id, alert) {
     if (!this.desk) return !faulty(alert);
-    if (id === this.app.chosen) return true;
-    return faulty(alert) === (this.shows === "faults") && (this.shows !== "open" || waiting(alert));
+    return this.sieve.passes(id, alert) || (id === this.app.chosen && this.sieve.shows === "open" && !this.sieve.narrow);
+  }
+
+  // In a flood each seat sees what was routed to it or is its own before all else, so that ten rows differ from desk to desk.
+  #mineFirst(shown, flood) {
+    const me = this.app.user.name, mine = ([, alert]) => this.app.state.incidents.get(alert.incident)?.owner === me || flood.routed?.[alert.incident] === me;
+    const own = shown.filter(mine);
+    this.own = new Set(own.map(([, alert]) => alert.incident)).size;
+    return [...own, ...shown.filter((row) => !mine(row))];
   }
 
   #keepChosen(before) {
@@ -87,19 +98,30 @@ export class Queue {
       row.sign = alert.level + alert.state;
     }
     row.alert = alert;
-    const pending = this.app.pending === id;
+    const held = this.desk ? this.#heldBy(id) : null, pending = Boolean(held);
     put(row.node, "class", `row l${alert.level} ${alert.state}${first ? " first" : ""}${pending ? " pending" : ""}${row.node.classList.contains("freshly") ? " freshly" : ""}`);
     put(row.node, "data-state", alert.state);
     if (this.desk) put(row.node, "aria-selected", String(id === this.app.chosen));
     const incident = count > 1 ? this.app.state.incidents.get(alert.incident) : null;
     say(row.what.children[0], f.both(incident ? incident.title : alert.headline));
     const zone = ground.zones.find((zone) => zone.id === alert.district);
-    const extra = [count > 1 ? f.t("queue.folded", { n: count }) : "", alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : ""];
+    const extra = [count > 1 ? f.t("queue.folded", { n: count }) : "", alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : "", ...this.#lookers(id)];
     say(row.what.children[1], [...new Set([zone && f.both(zone.name), f.both(alert.place), ...extra].filter(Boolean))].join(" · "));
-    const held = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
-    say(row.when.children[1], pending ? f.t("desk.pending") : held);
-    put(row.when.children[1], "title", held);
+    const by = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
+    say(row.when.children[1], held ? f.t("undo.by", { by: held.by }) : by);
+    put(row.when.children[1], "title", by);
+    if (this.desk) put(row.node, "aria-label", [f.t(`severity.${alert.level}`), row.what.children[0].textContent, row.what.children[1].textContent, row.when.children[1].textContent].join(", "));
     return row.node;
+  }
+
+  // Whose acknowledgement of the alert waits, this person's own or another's.
+  #heldBy(id) {
+    for (const held of this.app.state.held.values()) if (held.alert === id) return held;
+    return null;
+  }
+
+  #lookers(id) {
+    return this.desk ? lookers(this.app, id).map((by) => this.app.format.t("presence.looks", { by })) : [];
   }
 
   #fresh(node) {
@@ -120,12 +142,7 @@ export class Queue {
 
   #counts() {
     const counts = tally(this.app.state.alerts), aside = this.element.querySelector(".aside");
-    if (this.desk) {
-      say(this.open, `${this.app.format.t("desk.open")} ${counts.waiting}`);
-      say(this.every, `${this.app.format.t("desk.all")} ${[...this.app.state.alerts.values()].filter((alert) => !faulty(alert)).length}`);
-      say(this.faults, `${this.app.format.t("desk.faults")} ${counts.faults}`);
-      return;
-    }
+    if (this.desk) return this.sieve.counts(counts, [...this.app.state.alerts.values()].filter((alert) => !faulty(alert)).length);
     aside.replaceChildren(...[1, 2, 3, 4].map((level) => el("span", {}, mark(level), String(counts.level[level]))));
   }
 
@@ -151,22 +168,19 @@ export class Queue {
     const n = this.flood ? this.left : 0;
     this.more.hidden = n <= 0;
     for (const node of this.list.children) node.style.visibility = "";
-    if (n > 0) say(this.more, this.app.format.t("queue.flood", { n }));
+    if (n > 0) say(this.more, [this.app.format.t("queue.flood", { n }), this.own ? this.app.format.t("queue.own", { n: this.own }) : ""].filter(Boolean).join(" · "));
   }
 
-  #filter() {
-    const button = (shows) => el("button", { type: "button", "aria-pressed": String(shows === this.shows), onclick: () => this.filter(shows) });
-    [this.open, this.every, this.faults] = ["open", "all", "faults"].map(button);
-    this.element.querySelector(".aside").replaceChildren(el("div", { class: "filter" }, this.open, this.every, this.faults));
+  #sieve() {
+    this.sieve = new Sieve(this.app, () => this.app.tell(new Set(["filter"])));
+    this.element.querySelector(".aside").replaceChildren(this.sieve.top);
+    this.nothing = el("p", { class: "nothing", hidden: true }, this.app.format.t("empty.filter"));
+    this.element.querySelector(".body").before(this.sieve.node);
+    this.element.querySelector(".body").append(this.nothing);
   }
 
   // Show what is to do, all of the city's alerts, or the faults of its sensors; without a word the next of them.
-  filter(shows) {
-    const every = ["open", "all", "faults"];
-    this.shows = shows ?? every[(every.indexOf(this.shows) + 1) % every.length];
-    [this.open, this.every, this.faults].forEach((button, i) => put(button, "aria-pressed", String(every[i] === this.shows)));
-    this.app.tell(new Set(["filter"]));
-  }
+  filter(shows) { this.sieve.show(shows); }
 
   // Choose the next (1) or the previous (-1) row.
   move(step) {
