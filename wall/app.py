@@ -8,7 +8,7 @@ import hashlib
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,13 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import city as cities
+from config import pack as packs
+from config import playlist
 from config import register as registers
 from config.register_watch import end_when_grown
+from config.scenes import Scene
 from config.settings import Settings
+from wall import oidc, scenes
 from wall.accounts import Book, session_key
 from wall.auth import LANGUAGE_COOKIE, Guard, Sessions
 from wall.commands import Commands
@@ -37,9 +41,15 @@ from wall.ground import ground
 from wall.holding import Holding
 from wall.hub import Hub, now_ms
 from wall.login import Login
+from wall.planner.routes import Planner
+from wall.replay.recording import Open
+from wall.replay.routes import ReplayRoutes
+from wall.replay.sessions import Sessions as Replays
 from wall.reports import Reports
-from wall.routes import Routes
-from wall.scenes import SCENES
+from wall.routes import Routes, Stage
+from wall.scenery import Shows
+from wall.scenes import replay
+from wall.scenes import wall as big_screen
 from wall.view import text
 from wall.views import Views
 from wall.words import LANGUAGES, Language, language, word
@@ -66,8 +76,10 @@ class Wall:
         await self.asgi(scope, receive, send)
 
 
-def create(settings: Settings) -> Wall:
+def create(settings: Settings, look_back: Open | None = None) -> Wall:
     """The wall of ``settings.city``; raises ``CityError`` or ``RegisterError`` when the city cannot be loaded.
+
+    ``look_back`` opens what was recorded; without it there are no replays.
 
     ``settings.redis`` and ``settings.kafka`` must be set: this role starts no servers of its own.
     """
@@ -82,13 +94,26 @@ def create(settings: Settings) -> Wall:
         retry=Retry(NoBackoff(), 0),  # the hub itself tries again, and says so on the wall
     )
     metrics = CollectorRegistry()
-    hub = Hub(redis, settings.city, register, metrics)
+    loaded = packs.load_all()
+    live = [pack.name for pack in loaded if pack.status == "live"]
+    program = playlist.load(city.folder, live)
+    shows = Shows(loaded, program.takeover)
+    hub = Hub(redis, settings.city, register, metrics, shows)
     commands = Commands(settings.kafka, settings.city, hub.answered, hub.hold_ms)
     commands.holding = holding = Holding(redis, settings.city, commands.deliver, now_ms)
     book = Book(settings.secrets)
-    sessions = Sessions(session_key(settings.secrets / "session.key"), book)
+    provider = oidc.load(settings.secrets / "oidc.yaml")
+    stamp = provider.stamp if provider else ""
+    key = session_key(settings.secrets / "session.key")
+    sessions = Sessions(key, book, settings.session_h, settings.session_idle_min, stamp)
     titles = {lang: word("title", lang).format(city=text(city.name)[lang]) for lang in LANGUAGES}
-    routes = Routes(hub, commands, ground(city, register, hub.properties), register, metrics, build())
+    base, stage = ground(city, register, hub.properties), Stage(program, shows.scenes)
+    routes = Routes(hub, commands, base, register, metrics, build(), stage)
+    replays = None
+    if look_back is not None:
+        replays = Replays(settings.home / "replays", city.id, register, hub.properties, look_back)
+
+    planner = Planner(settings, city, register, hub.store, commands, build())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -103,6 +128,9 @@ def create(settings: Settings) -> Wall:
             with contextlib.suppress(asyncio.CancelledError):
                 await following
             await holding.close()
+            await planner.close()
+            if replays is not None:
+                await replays.close()
             await commands.close()
             await redis.aclose()
 
@@ -111,13 +139,20 @@ def create(settings: Settings) -> Wall:
     curves = Curves(settings.archive, register, hub.past, looked_at())
     reports = Reports(settings, (sys.executable, "-m", "citybrain"))
     Console(hub, commands, holding, city, Views(settings.home), reports, curves).add(server)
-    login = Login(book, sessions, titles)
+    planner.add(server)
+    if replays is not None:
+        ReplayRoutes(replays, base, build(), stage.told("")).add(server)
+    login = Login(book, sessions, titles, provider.elsewhere() if provider else None)
     server.add_api_route("/login", login.page, methods=["GET"])
     server.add_api_route("/login", login.enter, methods=["POST"])
     server.add_api_route("/login/code", login.code, methods=["POST"])
+    if provider is not None:
+        elsewhere = oidc.Oidc(provider, sessions, book)
+        server.add_api_route("/login/oidc", elsewhere.go, methods=["GET"])
+        server.add_api_route("/login/oidc/back", elsewhere.back, methods=["GET"])
     server.add_api_route("/logout", login.leave, methods=["POST"])
-    pages = _pages(server, titles)
-    return Wall(Guard(_Addresses(server), sessions, policy(pages)), hub, pages)
+    pages = dash_pages(server, titles, shows.scenes)
+    return Wall(Guard(Addresses(server), sessions, policy(pages)), hub, pages)
 
 
 def build() -> str:
@@ -138,7 +173,8 @@ def policy(pages: Dash) -> str:
     )
 
 
-def _pages(server: FastAPI, titles: dict[Language, str]) -> Dash:
+def dash_pages(server: FastAPI, titles: dict[Language, str], shown: Sequence[Scene]) -> Dash:
+    """Every page of ``server``, by its address; ``shown`` are the packs' scenes of the wall."""
     pages = Dash(
         __name__,
         server=server,  # type: ignore[arg-type]  # typed as bool or callable, documented as a server
@@ -156,21 +192,26 @@ def _pages(server: FastAPI, titles: dict[Language, str]) -> Dash:
 
     @pages.callback(Output("scene", "children"), Input("address", "pathname"))
     def scene(path: str) -> Any:
-        lang = language(dash.ctx.cookies.get(LANGUAGE_COOKIE))
-        found = SCENES.get(path)
-        return found.layout(titles[lang], lang) if found else html.P(word("notfound", lang), className="note")
+        lang = language(dash.ctx.cookies.get(LANGUAGE_COOKIE), dash.ctx.headers.get("accept-language", ""))
+        found = scenes.at(path)
+        if found is None:
+            return html.P(word("notfound", lang), className="note")
+        if found is replay:
+            return replay.layout(path, titles[lang], lang, shown)
+        return big_screen.layout(titles[lang], lang, shown) if found is big_screen else found.layout(titles[lang], lang)
 
     return pages
 
 
-class _Addresses:
+class Addresses:
     """Serves Dash's page, which lives at "/", at the address of every scene, and sends "/" to one of them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] in SCENES:
+        """One ASGI connection."""
+        if scope["type"] == "http" and scenes.at(scope["path"]) is not None:
             scope = {**scope, "path": "/", "raw_path": b"/", "scene": scope["path"]}
         elif scope["type"] == "http" and scope["path"] == "/":
             scope = {**scope, "path": "/home", "raw_path": b"/home"}
@@ -194,9 +235,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(settings: Settings) -> None:
-    """Serve the wall on ``settings.host``:``settings.wall_port`` until SIGTERM or SIGINT."""
-    wall = create(settings)
+def run(settings: Settings, look_back: Open | None = None) -> None:
+    """Serve the wall on ``settings.host``:``settings.wall_port`` until SIGTERM or SIGINT; ``look_back`` as above."""
+    wall = create(settings, look_back)
     end_when_grown(settings.register, len(wall.hub.register))
     config = uvicorn.Config(
         wall, host=settings.host, port=settings.wall_port, log_level="warning", access_log=False,

@@ -20,7 +20,7 @@ from wall.view import Row, number, text
 CAMERAS = 12  # named beside the map
 TIMELINE = 14  # steps shown
 UNITS = 12
-COMING = ("sent", "under-way")
+COMING = ("sent", "accepted", "under-way")
 ROUND_MS = 10_000  # arrivals are told to ten seconds, so that a moving unit does not fill the line
 
 

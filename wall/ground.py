@@ -111,6 +111,7 @@ def _zone(base: Frame, zone: Any) -> dict[str, Any]:
     return {
         "id": zone.id,
         "kind": zone.kind,
+        "code": zone.adcode,
         "name": text(zone.name),
         "label": [round(float(base.x(zone.lon))), round(float(base.y(zone.lat)))],
         "capacity": zone.capacity,

@@ -157,7 +157,7 @@ class Scenery:
             return {"rank": rank, "level": view.level(one.severity), "since": one.since}
         spot = self._spot(one, alert, incident)
         seen = [float(value[camera.row]) for camera in spot.cameras]
-        if now - spot.drawn >= CURVE_S * 1000:
+        if now - spot.drawn >= CURVE_S * 1000 or not spot.curve:
             spot.drawn = now
             self._draw(spot, value, now)
         around = Around(spot.cameras, seen, list(spot.curve), self._ahead.get(spot.zone), spot.unit, spot.subject)

@@ -198,6 +198,11 @@ def _source(body: Row, now: int) -> Row:
         "health": health,
         "accepted": body.get("accepted", 0),
         "rejected": body.get("rejected", 0),
+        "lag": round((body.get("lag_ms") or 0) / 1000),  # s
+        "offset": round((body.get("offset_ms") or 0) / 1000, 1),  # s, of its clock
+        "datastreams": body.get("datastreams"),
+        "complete": None if "completeness" not in body else round(body["completeness"] / 10),  # per cent
+        "duplicates": body.get("duplicates", 0),
         "last": last // 1000 * 1000,  # to the second, so that a healthy source does not fill the line
     }
 

@@ -23,9 +23,27 @@ from config import city as cities
 from config import contract
 from config.city import City
 from config.register import COLUMNS, Register
-from models import alarm
+from config.units import of_city
+from models import alarm, incidents
 from models.flood import Flooded
-from models.values import Alert, Command, Detection, Incident, Severity, Text, alert_id, from_json, to_json
+from models.values import (
+    Alert,
+    Area,
+    Command,
+    Detection,
+    Incident,
+    Proposal,
+    Severity,
+    Task,
+    Text,
+    Transition,
+    UnitStatus,
+    Warning,
+    alert_id,
+    from_json,
+    to_json,
+)
+from models.warnings import Raised
 
 STEPS = 25  # a camera speaks every 25th step: each 5 s at 5 steps a second
 STEP_S = 0.2
@@ -36,23 +54,45 @@ RULES: tuple[tuple[Severity, str, str, str], ...] = (
     ("Moderate", "PondingWarning", "Standing water at {en}: 0.18 m", "{zh}积水 0.18 米"),
     ("Minor", "CameraSurge", "Unusual crowd at {en}", "{zh}人数异常"),
 )
+TASKS = (
+    ("Confirm by camera and patrol", "视频与巡逻现场核实"),
+    ("Hold back at the metro exits", "地铁出入口限流"),
+    ("One-way walking on the main street", "主街单向通行"),
+    ("Close the east entrance", "关闭东入口"),
+    ("Metro passes through without stopping", "地铁甩站"),
+    ("Broadcast to visitors", "现场广播引导"),
+)
+STEPS_TOLD = (
+    (12_000, "plan-proposed", ""),
+    (25_000, "assign", "陈刚"),
+    (31_000, "plan-launched", "陈刚"),
+    (52_000, "under-way", "陈刚"),
+    (61_000, "task-done", "陈刚"),
+)
 SOURCES = ("video-01", "video-02", "video-03", "video-04", "metro-afc", "gates-scenic", "drainage", "rain-gauges",
            "bus-gps", "signals", "parking", "water-scada")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Mood:
-    """How many alerts of each severity there are, and what is wrong with the sources."""
+    """How many alerts of each severity there are, what is wrong with the sources, and what else stands."""
 
     alerts: tuple[int, int, int, int]
     late: int = 0
     down: int = 0
+    seats: tuple[int, ...] = (2, 4, 1)  # alerts of each seat in ten minutes
+    emergencies: int = 0  # incidents with a plan, units on their way and a timeline
+    warned: bool = False
 
 
 MOODS = {
     "calm": Mood((0, 0, 1, 4)),
     "busy": Mood((3, 9, 48, 240), late=2, down=1),
-    "empty": Mood((0, 0, 0, 0)),
+    "empty": Mood((0, 0, 0, 0), seats=()),
+    "full": Mood((0, 12, 48, 240), late=2, down=1),  # as busy, without what claims the wall
+    "flood": Mood((0, 14, 70, 260), late=1, seats=(31, 14, 9), warned=True),
+    "takeover": Mood((0, 4, 20, 80), emergencies=1, seats=(6, 4, 3), warned=True),
+    "two": Mood((0, 4, 20, 80), emergencies=3, seats=(8, 5, 3)),
 }
 
 
@@ -268,6 +308,98 @@ class Feed:
         held = alarm.obey(alert, command, at)
         return alarm.cleared(held, over, at + 60_000) if k % 5 == 3 else held
 
+    # --- what else the scenes show ---
+
+    def write_room(self, mood: Mood) -> None:
+        """Units, seats, a warning, forecasts and emergencies, as the mood has them."""
+        self.write_units()
+        seats = {f"seat-{k + 1}": n for k, n in enumerate(mood.seats)}
+        flooded = max(mood.seats, default=0) >= 10
+        since = int(time.time() * 1000) - 240_000 if flooded else None
+        self.write_flood(Flooded(seats=seats, flood=flooded, since=since, hidden=330 if flooded else 0))
+        self.write_forecasts()
+        if mood.warned:
+            self.write_warning()
+        for number in range(mood.emergencies):
+            self.emergency(number)
+        self._say({"what": "all"})
+
+    def write_units(self) -> None:
+        """Every unit of the city's depots, where it waits."""
+        units: dict[Any, Any] = {unit.id: to_json(unit) for unit in of_city(self.city).values()}
+        self.redis.hset(contract.units(self.city.id), mapping=units)
+
+    def write_warning(self) -> None:
+        """An orange rainstorm over the middle of the city."""
+        lon, lat = self.city.view.centre
+        corners = ((-0.06, -0.05), (0.09, -0.07), (0.11, 0.05), (-0.02, 0.08), (-0.06, -0.05))
+        ring = tuple((lon + east, lat + north) for east, north in corners)
+        warning = Warning(
+            id="feed-rainstorm", sender="weather", sent=int(time.time() * 1000), severity="Severe", colour="orange",
+            event=Text("Rainstorm, orange", "暴雨橙色预警"), headline=Text("Rainstorm, orange", "暴雨橙色预警"),
+            areas=(Area(name="centre", polygons=(ring,)),),
+        )  # fmt: skip
+        raised = Raised(warning=warning, state="active", at=warning.sent, places=214, confirmed=180)
+        self.redis.hset(contract.room(self.city.id), f"warning/{warning.id}", to_json(raised))
+
+    def write_forecasts(self) -> None:
+        """The next hour of every zone and of the city, with its bands."""
+        tick, minutes, rows = int(time.time() * 1000), [15, 30, 60], []
+        district = self.register.frame["district"]
+        for zone, mask in [
+            (self.city.id, ~self.gauge),
+            *((one.id, (district == one.district).to_numpy() & ~self.gauge) for one in self.city.zones),
+        ]:
+            now = float(self.base[mask].sum()) if mask.any() else 400.0
+            middle = [now * (1 + 0.04 * k) for k in (1, 2, 3)]
+            low = [[at * (1 - 0.03 * k), at * (1 - 0.05 * k)] for k, at in enumerate(middle, 1)]
+            high = [[at * (1 + 0.03 * k), at * (1 + 0.05 * k)] for k, at in enumerate(middle, 1)]
+            rows.append({"zone": zone, "property": "people", "middle": middle, "low": low, "high": high})
+        body = {"tick": tick, "minutes": minutes, "versions": {}, "rows": rows}
+        self.redis.set(contract.forecasts(self.city.id), msgspec.json.encode(body))
+
+    def emergency(self, number: int) -> Incident:
+        """A red alert with its incident: a launched plan half done, units on their way, a timeline of some minutes."""
+        began = int(time.time() * 1000) - 94_000 - 200_000 * number
+        alert = alarm.opened(self.make(0, number + 3).detection, began)
+        incident = incidents.opened(alert, began)
+        who = ("公安", "文旅", "交管", "应急", "地铁", "城管")
+        tasks = tuple(
+            Task(
+                id=f"t{k}", what=Text(en, zh), who=who[k], deadline=began + (k + 1) * 60_000,
+                state="done" if k < 2 else "open", by="陈刚" if k < 2 else "",
+                at=began + 40_000 * (k + 1) if k < 2 else None,
+            )
+            for k, (en, zh) in enumerate(TASKS)
+        )  # fmt: skip
+        plan = Proposal(
+            plan="chunxi-road", version="1", stage="2", title=Text("Stage II: hold back", "二级响应：限流疏导"),
+            inputs={}, tasks=tasks, at=began + 20_000,
+        )  # fmt: skip
+        incident = msgspec.structs.replace(incident, tasks=tasks, plan=plan, owner="陈刚", state="under-way")
+        for at, action, by in STEPS_TOLD:
+            incident = msgspec.structs.replace(
+                incident,
+                timeline=(*incident.timeline, Transition(at=began + at, was="open", now="open", action=action, by=by)),
+            )
+        near = sorted(
+            of_city(self.city).values(),
+            key=lambda one: math.dist((one.lon, one.lat), (alert.detection.lon, alert.detection.lat)),
+        )
+        sent = near[number * 6 : number * 6 + 5]
+        for k, unit in enumerate(sent):
+            state: UnitStatus = "on-scene" if k == 0 else "under-way"
+            moved = msgspec.structs.replace(
+                unit, status=state, incident=incident.id, seen=began,
+                lon=alert.detection.lon + (0.001 if k == 0 else 0.006 * math.cos(2.1 * k)),
+                lat=alert.detection.lat + (0.001 if k == 0 else 0.007 * math.sin(2.1 * k)),
+            )  # fmt: skip
+            self.redis.hset(contract.units(self.city.id), unit.id, to_json(moved))
+        incident = msgspec.structs.replace(incident, units=tuple(unit.id for unit in sent))
+        self.put_incident(incident)
+        self.put(alarm.joined(alert, incident.id), announce=True)
+        return incident
+
     def put(self, alert: Alert, announce: bool = False) -> None:
         """Write one alert, and say so when asked."""
         self.redis.hset(contract.alerts(self.city.id), alert.id, to_json(alert))
@@ -343,6 +475,7 @@ def main() -> None:
         feed.populate(mood)
         feed.write_all()
         feed.write_sources(mood)
+        feed.write_room(mood)
         display = stage.display()
         print(f"{stage.url}  chen / {stage.password}  {stage.url}/wall?display={display}", flush=True)
         try:

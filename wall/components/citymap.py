@@ -10,9 +10,12 @@ from wall.components.data import data
 from wall.words import Language, word
 
 
-def citymap(view: str, title: str, lang: Language, *, inset: bool = False, hands: bool = False) -> Any:
-    """A map of ``view`` ("core" or "whole"); ``inset`` adds the whole city small, ``hands`` panning and zooming."""
-    about = data(part="map", view=view, state="loading", hands=str(int(hands)))
+def citymap(view: str, title: str, lang: Language, *, inset: bool = False, hands: bool = False, pack: str = "") -> Any:
+    """A map of ``view`` ("core" or "whole"); ``inset`` adds the whole city small, ``hands`` panning and zooming.
+
+    ``pack``: only that pack's heat, alerts, zones and units are drawn ("~reporting": who reports and who is silent).
+    """
+    about = data(part="map", view=view, state="loading", hands=str(int(hands)), pack=pack)
     children = [
         html.Div(html.H2(word(title, lang)), className="map-title"),
         html.Div(className="layers"),

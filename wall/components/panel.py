@@ -13,8 +13,19 @@ from wall.components.data import data
 from wall.words import Language, word
 
 
-def panel(part: str, title: str, lang: Language, *, sub: str = "", options: dict[str, str] | None = None) -> Any:
-    """A panel drawn by ``part``; ``title`` and ``sub`` are keys of words, ``options`` become data attributes."""
+def panel(
+    part: str,
+    title: str,
+    lang: Language,
+    *,
+    sub: str = "",
+    options: dict[str, str] | None = None,
+    content: Any = None,
+) -> Any:
+    """A panel drawn by ``part``; ``title`` and ``sub`` are keys of words, ``options`` become data attributes.
+
+    One with ``content`` is written already and only follows the health of the data.
+    """
     return html.Section(
         [
             html.Header(
@@ -25,7 +36,7 @@ def panel(part: str, title: str, lang: Language, *, sub: str = "", options: dict
                     html.Span(className="badge"),
                 ]
             ),
-            html.Div(className="body"),
+            html.Div(content, className="body"),
             html.P(word("state.loading", lang), className="note"),
         ],
         className=f"panel {part}",

@@ -1,4 +1,4 @@
-"""The big screen: the whole city at a glance, read from ten metres, touched by nobody."""
+"""The whole city at a glance: vitals, trends, maps, queue, sources, places, seats, the last hour."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from typing import Any
 from dash import html
 
 from wall.components.citymap import citymap
-from wall.components.data import data
-from wall.components.header import header
 from wall.components.panel import panel
+from wall.components.scene import scene
 from wall.words import Language
 
-PATH = "/wall"
+NAME = "overview"
 
 
-def layout(title: str, lang: Language) -> Any:
+def body(lang: Language) -> Any:
     """Three columns at 16:9, five with two maps from 5:2 on; assets/wall.css decides."""
     left = [panel("vitals", "panel.vitals", lang), panel("trends", "panel.trends", lang)]
-    right = [panel("sources", "panel.sources", lang), panel("zones", "panel.zones", lang, sub="zones.legend")]
-    return html.Main(
+    right = [
+        panel("sources", "panel.sources", lang),
+        panel("zones", "panel.zones", lang, sub="zones.legend"),
+        panel("seats", "panel.seats", lang),
+    ]
+    return scene(
+        NAME,
         [
-            header(title, lang, tools=False),
             html.Div(left, className="column left"),
             citymap("whole", "panel.whole", lang),
             citymap("core", "panel.core", lang, inset=True),
@@ -32,6 +35,4 @@ def layout(title: str, lang: Language) -> Any:
             html.Div(right, className="column right"),
             panel("minutes", "panel.minutes", lang, sub="panel.minutes.sub"),
         ],
-        className="wall",
-        **data(scene="wall"),
     )

@@ -1,20 +1,35 @@
 // One page: what it was told, whether that is fresh, and the parts that draw it.
 import { Format } from "./format.mjs";
-import { State } from "./state.mjs";
+import { Stage } from "./stage.mjs";
+import { EVERYTHING, State } from "./state.mjs";
 import { Stream } from "./stream.mjs";
 import { panelFailed } from "./panel.mjs";
 import { CityMap } from "./map.mjs";
+import { Desk } from "./parts/desk.mjs";
+import { Actors, Answers, Load, Nuisance, Priorities } from "./parts/quality.mjs";
+import { AlertList } from "./parts/alertlist.mjs";
 import { Detail } from "./parts/detail.mjs";
+import { Faults, SourceTable } from "./parts/sourcetable.mjs";
+import { Figures } from "./parts/figures.mjs";
 import { Head } from "./parts/head.mjs";
 import { Minutes } from "./parts/minutes.mjs";
 import { Queue } from "./parts/queue.mjs";
+import { Replay } from "./replay/bar.mjs";
+import { Runbook } from "./parts/runbook.mjs";
+import { Seats } from "./parts/seats.mjs";
 import { Sources } from "./parts/sources.mjs";
+import { Stages } from "./parts/stages.mjs";
+import { Table } from "./parts/table.mjs";
+import { Takeover } from "./parts/takeover.mjs";
 import { Trends } from "./parts/trends.mjs";
+import { Units } from "./parts/units.mjs";
 import { Vitals } from "./parts/vitals.mjs";
 import { Watch } from "./parts/watch.mjs";
 import { Zones } from "./parts/zones.mjs";
 
-const PARTS = { head: Head, queue: Queue, vitals: Vitals, trends: Trends, zones: Zones, sources: Sources, minutes: Minutes, map: CityMap, detail: Detail, watch: Watch };
+const PARTS = { head: Head, queue: Queue, vitals: Vitals, trends: Trends, zones: Zones, sources: Sources, minutes: Minutes, map: CityMap, detail: Detail, watch: Watch,
+  figures: Figures, stages: Stages, table: Table, alertlist: AlertList, units: Units, runbook: Runbook, seats: Seats, sourcetable: SourceTable, faults: Faults,
+  load: Load, answers: Answers, priorities: Priorities, actors: Actors, nuisance: Nuisance, takeover: Takeover, desk: Desk, replay: Replay };
 const STALE_MS = 10000;
 const REPLAY_MS = 600000; // data whose time is further off than this is not of now
 const RETRY_MS = 1000;
@@ -44,7 +59,13 @@ export class App {
     this.state = new State(boot.ground.datastreams);
     this.points = boot.bin;
     await document.fonts.ready;
-    for (const element of this.scene.querySelectorAll("[data-part]")) this.parts.push(new PARTS[element.dataset.part](element, this));
+    const make = (element) => new PARTS[element.dataset.part](element, this);
+    for (const element of this.scene.querySelectorAll("[data-part]")) if (!element.closest(".stage")) this.parts.push(make(element));
+    this.fixed = this.parts;
+    if (this.scene.querySelector(".stage")) {
+      this.stage = new Stage(this.scene, this, make);
+      this.stage.start();
+    }
     this.stream = new Stream(`${this.base}/stream`, (event, body, size) => this.#hear(event, body, size), () => this.#lost(), () => this.#checkBuild());
     setInterval(() => this.#second(), 1000);
     this.#second();
@@ -99,7 +120,15 @@ export class App {
     this.tell(new Set(["chosen"]));
   }
 
+  // Another scene is shown: its parts draw everything they know.
+  shown() {
+    this.parts = [...this.fixed, ...this.stage.parts];
+    if (this.state.seq >= 0) this.tell(new Set([...EVERYTHING, "health"]));
+    else this.tell(new Set(["second", "health"]));
+  }
+
   tell(changed) {
+    if (this.stage && (changed.has("takeover") || changed.has("second"))) this.stage.look(changed);
     for (const part of this.parts) {
       try {
         part.update(changed);

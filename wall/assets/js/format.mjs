@@ -13,6 +13,7 @@ export class Format {
     this.minuteOf = time({ hour: "2-digit", minute: "2-digit" });
     this.dayOf = time(lang === "zh" ? { month: "long", day: "numeric", weekday: "short" } : { weekday: "short", day: "numeric", month: "short" });
     this.dateOf = time({ year: "numeric", month: "2-digit", day: "2-digit" });
+    this.isoOf = new Intl.DateTimeFormat("en-CA", { timeZone: timezone, year: "numeric", month: "2-digit", day: "2-digit" });
     this.longStampOf = time({ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
     this.stampOf = time({ month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   }
@@ -72,6 +73,7 @@ export class Format {
   clock(ms) { return this.clockOf.format(ms); }
   minute(ms) { return this.minuteOf.format(ms); }
   day(ms) { return this.dayOf.format(ms); }
+  iso(ms) { return this.isoOf.format(ms); }
   date(ms) { return this.dateOf.format(ms); }
   // With the year when it is another one than now.
   stamp(ms) {

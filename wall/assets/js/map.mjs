@@ -2,21 +2,26 @@
 import { panelState } from "./panel.mjs";
 import { el, remPx } from "./dom.mjs";
 import { Lines } from "./layers/ground.mjs";
-import { Heat, RAMP } from "./layers/heat.mjs";
+import { Heat, RAMP, REPORTING } from "./layers/heat.mjs";
+import { Movers } from "./layers/movers.mjs";
 import { Signs } from "./layers/signs.mjs";
 import { mark } from "./marks.mjs";
 
 const ZOOM_MAX = 40;
 
-// One view: the city's metres to pixels. `scale` is pixels a metre.
-class View {
-  constructor(holder, app, box, { small = false } = {}) {
+const LAYERS = { heat: Heat, lines: Lines, movers: Movers, signs: Signs };
+const SMALL = { heat: Heat, lines: Lines, signs: Signs };
+
+// One view: the city's metres to pixels. `scale` is pixels a metre; `scope` says what of the city is drawn on it.
+export class View {
+  constructor(holder, app, box, { small = false, scope = {}, layers = small ? SMALL : LAYERS } = {}) {
     this.holder = holder;
     this.app = app;
     this.box = box;
     this.small = small;
+    this.scope = scope;
     this.layers = [];
-    for (const [name, Layer] of Object.entries({ heat: Heat, lines: Lines, signs: Signs })) {
+    for (const [name, Layer] of Object.entries(layers)) {
       const canvas = el("canvas", { class: name });
       holder.append(canvas);
       this.layers.push(new Layer(canvas, this));
@@ -28,7 +33,10 @@ class View {
   fit() {
     this.width = Math.round(this.holder.clientWidth * devicePixelRatio);
     this.height = Math.round(this.holder.clientHeight * devicePixelRatio);
-    if (!this.width || !this.height) return;
+    if (!this.width || !this.height) { // hidden: its pixels are given back
+      for (const { canvas } of this.layers) canvas.width = canvas.height = 0;
+      return;
+    }
     this.rem = remPx() * (this.small ? 0.55 : 1);
     const [west, north, east, south] = this.box, margin = this.rem * (this.small ? 1 : 1.5);
     this.scale = Math.min((this.width - 2 * margin) / (east - west), (this.height - 2 * margin) / (south - north));
@@ -76,7 +84,8 @@ export class CityMap {
     this.element = element;
     this.app = app;
     const views = app.ground.views;
-    this.main = new View(element.querySelector(":scope > .layers"), app, views[element.dataset.view]);
+    this.scope = scopeOf(app, element.dataset.pack);
+    this.main = new View(element.querySelector(":scope > .layers"), app, views[element.dataset.view], { scope: this.scope });
     this.views = [this.main];
     const inset = element.querySelector(".inset .layers");
     if (inset) this.views.push(new View(inset, app, views.whole, { small: true }));
@@ -103,7 +112,10 @@ export class CityMap {
       .map(([property, range]) => `${f.property(property.id)} ${f.number(range[1])} ${f.unit(property.unit)}`.trim());
     const heat = el("span", { title: f.t("legend.why", { busy: busy.join(" · ") }) }, f.t("legend.heat"), ramp, `${f.t("legend.low")} → ${f.t("legend.high")}`);
     const signs = [1, 2, 3, 4].map((level) => el("span", {}, mark(level), f.t(`severity.${level}`)));
-    this.element.querySelector(".legend").replaceChildren(heat, el("span", {}, el("i", { class: "nodata" }), f.t("legend.none")), ...signs);
+    const none = el("span", {}, el("i", { class: "nodata" }), f.t("legend.none"));
+    const reporting = REPORTING.map(([colour, key]) => el("span", {}, swatch(colour), f.known(key, key)));
+    const parts = this.scope.reporting ? reporting : this.scope.kinds?.size === 0 ? signs : [heat, none, ...signs];
+    this.element.querySelector(".legend").replaceChildren(...parts);
   }
 
   #hands() {
@@ -123,4 +135,19 @@ export class CityMap {
     holder.addEventListener("pointerup", () => { from = null; });
     holder.addEventListener("dblclick", () => this.main.fit());
   }
+}
+
+function swatch(colour) {
+  const node = el("i", { class: "nodata" });
+  node.style.background = colour;
+  return node;
+}
+
+// What a pack's map draws: its properties' heat (rows of ground.properties), its alerts, kinds of zones and of units.
+function scopeOf(app, pack) {
+  if (pack === "~reporting") return { reporting: true, alerts: (alert) => alert.kind === "data-quality" };
+  const scene = app.boot.stage?.scenes[pack];
+  if (!scene) return {};
+  const rows = app.ground.properties.flatMap((it, row) => (scene.heat.includes(it.id) ? [row] : []));
+  return { kinds: new Set(rows), alerts: (alert) => alert.pack === pack, zones: scene.zones.length ? new Set(scene.zones) : null, units: new Set(scene.units) };
 }

@@ -1,3 +1,5 @@
+import { COLOUR } from "../marks.mjs";
+
 // What does not move: the land below the heat; borders, venues and names above it, on a canvas of their own.
 
 function trace(context, view, zone) {
@@ -7,6 +9,43 @@ function trace(context, view, zone) {
       if (i) context.lineTo(x, y); else context.moveTo(x, y);
     }
     context.closePath();
+  }
+}
+
+const LINE = { road: "#3a4a59", rail: "#4d4458", river: "#1d4258" };
+const WIDE = { 1: 0.42, 2: 0.26, 3: 0.16 }; // rem
+
+// Rivers below, roads above: quiet, for orientation; `more` times as wide where little else is drawn.
+export function ways(context, view, more = 1) {
+  context.lineCap = context.lineJoin = "round";
+  for (const kind of ["river", "rail", "road"]) {
+    for (const line of view.app.ground.lines ?? []) {
+      if (line.kind !== kind || (view.small && line.rank > 1)) continue;
+      context.strokeStyle = LINE[kind];
+      context.lineWidth = Math.max(1, view.rem * WIDE[line.rank] * more * (kind === "river" ? 1.6 : 1));
+      context.beginPath();
+      for (const part of line.parts) for (let i = 0; i < part.length; i += 2) context[i ? "lineTo" : "moveTo"](view.x(part[i]), view.y(part[i + 1]));
+      context.stroke();
+    }
+  }
+}
+
+// Places where a warning holds: its polygons, its circles, and the zones that it names by their code.
+export function areas(context, view) {
+  const { app } = view, { frame } = app.ground;
+  const x = (lon) => view.x((lon - frame.west) * frame.lon), y = (lat) => view.y((frame.north - lat) * frame.lat);
+  for (const area of [...app.state.areas.values()].sort((a, b) => b.level - a.level)) {
+    context.beginPath();
+    for (const ring of area.polygons) { ring.forEach(([lon, lat], i) => context[i ? "lineTo" : "moveTo"](x(lon), y(lat))); context.closePath(); }
+    for (const [lon, lat, metres] of area.circles) { context.moveTo(x(lon) + metres * view.scale, y(lat)); context.arc(x(lon), y(lat), metres * view.scale, 0, 2 * Math.PI); }
+    for (const zone of app.ground.zones) if (zone.code && area.codes.includes(zone.code)) trace(context, view, zone);
+    context.fillStyle = COLOUR[area.level] + "16";
+    context.fill();
+    context.setLineDash([view.rem * 0.9, view.rem * 0.5]);
+    context.strokeStyle = COLOUR[area.level] + "b0";
+    context.lineWidth = Math.max(1, view.rem * 0.16);
+    context.stroke();
+    context.setLineDash([]);
   }
 }
 
@@ -31,12 +70,14 @@ export class Lines {
   paint() {
     const { context, view } = this, thin = Math.max(1, view.rem * 0.11);
     context.clearRect(0, 0, view.width, view.height);
-    const zones = view.app.ground.zones;
+    const zones = view.app.ground.zones, kinds = view.scope.zones;
+    if (!view.small) ways(context, view);
     this.#stroke(zones.filter((zone) => zone.kind === "district"), view.small ? "#33414f" : "#4a5c6d", thin);
     if (!view.small) {
-      const drawn = zones.filter((zone) => zone.kind !== "district" && zone.rings[0].length);
-      this.#stroke(drawn, "#62a9c070", thin);
+      const drawn = zones.filter((zone) => zone.kind !== "district" && zone.rings[0].length && (!kinds || kinds.has(zone.kind)));
+      this.#stroke(drawn, kinds ? "#62a9c0" : "#62a9c070", thin * (kinds ? 1.6 : 1));
     }
+    if (view.app.state.areas.size) areas(context, view);
     if (view.frame) {
       const [west, north, east, south] = view.frame;
       context.strokeStyle = "#a3b4c4";
@@ -46,6 +87,8 @@ export class Lines {
     view.names = [];
     if (!view.small) for (const zone of zones) if (zone.kind === "district") this.#name(zone, zones);
   }
+
+  update(changed) { if (changed.has("areas")) this.paint(); }
 
   #stroke(zones, colour, width) {
     const { context, view } = this;

@@ -5,6 +5,8 @@ import { land } from "./ground.mjs";
 // One hue; its bright end stays dark enough for a red sign to be read on it.
 export const RAMP = ramp([[0, 20, 30, 38], [0.3, 22, 48, 58], [0.65, 30, 73, 85], [1, 44, 102, 114]]);
 const GREY = "#23262b"; // no data
+const QUIET = ["#1d4a56", "#6b5a22", "#8a3b2c"]; // nearly all report, some are silent, most are silent
+export const REPORTING = [[QUIET[0], "reporting.all"], [QUIET[1], "reporting.some"], [QUIET[2], "reporting.few"]];
 const REST = 2; // after a paint that took so long to show, wait twice as long
 const SLOWEST_MS = 1000;
 const DOTS = 3000; // up to so many datastreams in view are drawn one by one
@@ -32,7 +34,7 @@ export class Heat {
     land(this.context, view);
     this.dirty.clear();
     const seen = this.#visible(points);
-    this.dots = seen.length <= DOTS;
+    this.dots = seen.length <= DOTS && !view.scope.reporting;
     if (this.dots) { this.seen = new Set(seen); this.#paintDots(); return; }
     this.#bin(seen, points);
     for (const row of seen) this.#count(this.cell[row], state.level[row], 1);
@@ -74,8 +76,9 @@ export class Heat {
   }
 
   #visible(points) {
-    const { view } = this, out = [], reach = view.rem;
+    const { view } = this, out = [], reach = view.rem, kinds = view.scope.kinds;
     for (let i = 0; i < points.x.length; i++) {
+      if (kinds && !kinds.has(points.kind[i])) continue;
       const x = view.x(points.x[i]), y = view.y(points.y[i]);
       if (x > -reach && y > -reach && x < view.width + reach && y < view.height + reach) out.push(i);
     }
@@ -98,9 +101,10 @@ export class Heat {
       if (cell === undefined) {
         cell = this.cells.length;
         index.set(key, cell);
-        this.cells.push({ x: size * Math.sqrt(3) * (rq + rr / 2), y: size * 1.5 * rr, n: 0, sum: 0, shown: null });
+        this.cells.push({ x: size * Math.sqrt(3) * (rq + rr / 2), y: size * 1.5 * rr, n: 0, all: 0, sum: 0, shown: null });
       }
       this.cell[row] = cell;
+      this.cells[cell].all++;
     }
   }
 
@@ -111,7 +115,8 @@ export class Heat {
   }
 
   #shade(cell) {
-    const { n, sum } = this.cells[cell];
+    const { n, all, sum } = this.cells[cell];
+    if (this.view.scope.reporting) return n >= 0.9 * all ? 0 : n >= 0.5 * all ? 1 : 2;
     return n ? Math.round(sum / n) : NONE;
   }
 
@@ -125,7 +130,7 @@ export class Heat {
     }
     const { context, size } = this, half = size * 0.84, side = size * 0.97, corner = side / 2;
     for (const [shade, cells] of groups) {
-      context.fillStyle = shade === NONE ? GREY : RAMP[shade];
+      context.fillStyle = this.view.scope.reporting ? QUIET[shade] : shade === NONE ? GREY : RAMP[shade];
       context.beginPath();
       for (const { x, y } of cells) {
         context.moveTo(x, y - side);

@@ -29,7 +29,7 @@ export class Signs {
     const { view } = this, { frame } = view.app.ground;
     this.signs = [];
     for (const [id, alert] of ordered(view.app.state.alerts)) {
-      if (!active(alert)) continue;
+      if (!active(alert) || view.scope.alerts?.(alert) === false) continue;
       const x = view.x((alert.lon - frame.west) * frame.lon), y = view.y((frame.north - alert.lat) * frame.lat);
       if (x < 0 || y < 0 || x > view.width || y > view.height) continue;
       const size = SIZE[alert.level] * view.rem * (waiting(alert) ? 1 : 0.82);

@@ -15,6 +15,7 @@ export class Vitals {
     this.element = element;
     this.app = app;
     this.tiles = new Map();
+    this.only = element.dataset.only?.split(" "); // which tiles, in this order; else the city's own and ORDER
     this.rates = []; // [our ms, scored]
     this.seen = {}; // key → numbers of the last minute, for tiles without a history
   }
@@ -55,11 +56,12 @@ export class Vitals {
 
   // The city's own totals first, then how well it is seen and served; what is over the number of places is left out.
   #arrange(properties) {
-    const rank = [...properties.slice(0, PROPERTIES), ...ORDER];
-    [...this.tiles].sort(([a], [b]) => rank.indexOf(a) - rank.indexOf(b)).forEach(([, { node }], i) => {
-      node.style.order = i;
-      node.style.display = i < TILES ? "" : "none";
-    });
+    const rank = this.only ?? [...properties.slice(0, PROPERTIES), ...ORDER].slice(0, TILES);
+    for (const [key, { node }] of this.tiles) {
+      const place = rank.indexOf(key);
+      node.style.order = place;
+      node.style.display = place < 0 ? "none" : "";
+    }
   }
 
   #online() {
@@ -74,6 +76,7 @@ export class Vitals {
     const [from, to] = [this.rates[0], this.rates.at(-1)], f = this.app.format;
     const rate = Math.max(0, ((to[1] - from[1]) * 1000) / Math.max(to[0] - from[0], 1));
     const late = this.app.state.counts.get("late")?.n ?? 0;
+    this.#tile("~late", f.t("tile.lateones"), late, "", f.t("tile.duplicates", { n: f.number(this.app.state.counts.get("duplicates")?.n ?? 0) }), this.#past("t", late));
     this.#tile("~rate", f.t("tile.rate"), rate >= 10 ? Math.round(rate) : Number(rate.toFixed(1)), f.t("tile.rate.unit"), f.t("tile.late", { n: f.number(late) }), this.#past("r", rate));
   }
 
@@ -109,7 +112,7 @@ export class Vitals {
   }
 }
 
-function spark(line) {
+export function spark(line) {
   const known = line.filter((value) => value !== null && value !== undefined);
   if (known.length < 2) return "";
   const low = Math.min(...known), span = Math.max(...known) - low || 1;

@@ -1,0 +1,49 @@
+"""A pack's own scene, drawn from what the pack declares: figures, stages, trends, map, places, alerts, units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+
+from config.scenes import Scene
+from wall.components.citymap import citymap
+from wall.components.panel import panel
+from wall.components.scene import scene
+from wall.view import text
+from wall.words import Language
+
+
+def body(declared: Scene, lang: Language) -> Any:
+    """The scene of one pack; panels that it declares nothing for are left out."""
+    about = {"pack": declared.pack}
+    has_table = bool(declared.table.property or declared.table.told)
+    left = [
+        panel("figures", "panel.figures", lang, options=about),
+        panel("trends", "panel.trends", lang, options=about),
+        panel("stages", "panel.stages", lang, options=about) if declared.stages else None,
+    ]
+    right = [
+        panel("alertlist", "panel.alerts", lang, options=about),
+        panel("units", "panel.units", lang, options=about) if declared.units else None,
+        _runbook(declared, lang) if declared.runbook else None,
+    ]
+    middle = panel("table", "panel.table", lang, options=about) if has_table else None
+    return scene(
+        declared.pack,
+        [
+            html.H2(text(declared.title)[lang], className="scene-title"),
+            html.Div([part for part in left if part], className="column left"),
+            citymap(
+                declared.view, "panel.whole" if declared.view == "whole" else "panel.core", lang, pack=declared.pack
+            ),
+            html.Div([part for part in (middle, *right) if part], className="column right"),
+        ],
+        kind="pack",
+        pack=declared.pack,
+    )
+
+
+def _runbook(declared: Scene, lang: Language) -> Any:
+    lines = [html.Li(text(line)[lang]) for line in declared.runbook]
+    return panel("runbook", "panel.runbook", lang, content=html.Ol(lines))
