@@ -42,9 +42,10 @@ def run(role: Role, settings: Settings) -> int:
     if role in ("gateway", "mqtt", "poll"):
         return _door(role, settings)
     if role == "wall":
+        from citybrain.replay.opener import Opener
         from wall.app import run as wall
 
-        wall(settings)
+        wall(settings, Opener(settings))
         return 0
     from config import site as sites
 

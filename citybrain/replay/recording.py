@@ -18,11 +18,10 @@ from citybrain.replay.ledger import Ledger
 from citybrain.replay.ticks import Ticks
 from config.city import City
 from config.register import Register
-from config.settings import Settings
 from models.room import LINGER_MS
 from models.values import Alert, Incident, Text, from_json
 from wall.board import HISTORY_SHOWN
-from wall.replay.recording import Ask, Mark, MarkKind, ReplayError, Shot
+from wall.replay.recording import Ask, Mark, MarkKind, Shot
 from wall.view import level
 
 AROUND_MS = 10 * 60_000  # shown before and after an incident
@@ -46,7 +45,7 @@ class _Line(msgspec.Struct):
     command: str = ""
 
 
-class Recording:
+class Span:
     """One span, opened: from ``start`` to ``end``, ms of phenomenon time; ``step_ms`` is the city's tick."""
 
     def __init__(self, archive: Archive, home: Path, city: City, register: Register, start: int, end: int) -> None:
@@ -67,7 +66,7 @@ class Recording:
         """The part of the span of which there are readings."""
         there = self._archive.reaches()
         assert there is not None  # ``need`` has looked
-        if start < there[0] or end > there[1]:
+        if start < there[0] - self.step_ms or end > there[1] + self.step_ms:
             self._archive.notices.add(
                 f"recorded is only {shown(there[0])} to {shown(there[1])}; the rest of the span is left out"
             )
@@ -164,35 +163,16 @@ def _lingers(body: bytes, doing: int) -> bool:
     return closed is None or doing - closed <= LINGER_MS
 
 
-class Opener:
-    """Opens recordings of one city, for the wall; raises ``ReplayError``."""
-
-    def __init__(self, settings: Settings, city: City, register: Register) -> None:
-        self._settings, self._city, self._register = settings, city, register
-
-    def __call__(self, ask: Ask) -> Recording:
-        """The recording of a span, or of an incident's with what was around it."""
-        archive = Archive(self._settings.archive)
-        try:
-            start, end = self.span(archive, ask)
-            return Recording(archive, self._settings.home, self._city, self._register, start, end)
-        except ArchiveError as error:
-            raise ReplayError(str(error)) from error
-
-    @staticmethod
-    def span(archive: Archive, ask: Ask) -> tuple[int, int]:
-        """The span that is asked for; raises ``ArchiveError`` when it is none or too long."""
-        start, end = ask.start, ask.end
-        if ask.incident and not end:
-            first, last = archive.incident(ask.incident).span
-            start, end = first - AROUND_MS, last + AROUND_MS
-            there = archive.reaches()
-            if there is not None:
-                start, end = max(start, there[0]), min(end, there[1])
-        if end - start > LONGEST_MS:
-            raise ArchiveError(
-                f"{day_of(start)} to {day_of(end)} is {(end - start) / 86_400_000:.0f} days, a session takes at most "
-                f"{LONGEST_MS // 86_400_000}: look at it piece by piece"
-            )
-        archive.need(start, end)
-        return start, end
+def span(archive: Archive, ask: Ask) -> tuple[int, int]:
+    """The span that is asked for, of an incident with what was around it; raises ``ArchiveError`` when it is none."""
+    start, end = ask.start, ask.end
+    if ask.incident and not end:
+        first, last = archive.incident(ask.incident).span
+        start, end = first - AROUND_MS, last + AROUND_MS
+    if end - start > LONGEST_MS:
+        raise ArchiveError(
+            f"{day_of(start)} to {day_of(end)} is {(end - start) / 86_400_000:.0f} days, a session takes at most "
+            f"{LONGEST_MS // 86_400_000}: look at it piece by piece"
+        )
+    archive.need(start, end)
+    return start, end

@@ -31,8 +31,10 @@ MOST_MARKS = 2_000
 class ReplayRoutes:
     """Answers for all sessions of one wall."""
 
-    def __init__(self, sessions: Sessions, ground: Ground, build: str) -> None:
+    def __init__(self, sessions: Sessions, ground: Ground, build: str, stage: view.Row) -> None:
+        """``stage`` is what the wall's page is told of its scenes; no playlist turns them in a replay."""
         self._sessions = sessions
+        self._stage = {**stage, "playlist": []}
         self._ground = ground
         self._build = f"{build}.{ground.version}"
 
@@ -99,6 +101,7 @@ class ReplayRoutes:
             "words": catalogue(lang),
             "points": f"/points.bin?{self._ground.version}",
             "ground": msgspec.Raw(self._ground.body),
+            "stage": self._stage,
             "replay": {**msgspec.to_builtins(session.ask), "start": session.clock.start, "end": session.clock.end},
         }
         return _json(body)
