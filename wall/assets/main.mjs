@@ -1,15 +1,24 @@
 // Starts the live parts once Dash has laid out a scene.
-import { App } from "./js/app.mjs";
-import { Planner } from "./js/planner/app.mjs";
 import "./js/here.mjs";
+
+// Each kind of page loads its own code alone.
+const KINDS = {
+  planner: async () => (await import("./js/planner/app.mjs")).Planner,
+  live: async () => (await import("./js/app.mjs")).App,
+};
 
 function begin() {
   const scene = document.querySelector("[data-scene]");
   if (!scene) return false;
-  const app = scene.dataset.scene === "planner" ? new Planner(scene) : new App(scene);
+  start(scene);
+  return true;
+}
+
+async function start(scene) {
+  const Page = await (KINDS[scene.dataset.scene] ?? KINDS.live)();
+  const app = new Page(scene);
   window.citybrain = app; // for tests, benchmarks and the browser's console
   app.start();
-  return true;
 }
 
 if (!begin()) {

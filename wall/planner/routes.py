@@ -138,7 +138,7 @@ class Planner:
             ("jobs", "GET", self.jobs),
             ("jobs", "POST", self.begin),
             ("jobs/{job}", "GET", self.job),
-            ("jobs/{job}", "DELETE", self.stop),
+            ("jobs/{job}/stop", "POST", self.stop),
         ):
             server.add_api_route(f"/planner/{path}", _told(answer), methods=[method], response_model=None)
 

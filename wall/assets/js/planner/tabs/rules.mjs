@@ -1,0 +1,108 @@
+// Rules and the alert budget: what is in force, and what the archive's last day would have given otherwise.
+import { el, say } from "../../dom.mjs";
+import { mark } from "../../marks.mjs";
+import { token } from "../../token.mjs";
+import { ask } from "../api.mjs";
+import { Tab, field } from "../tab.mjs";
+import { Table } from "../table.mjs";
+import { Work } from "../work.mjs";
+
+const LEVEL = { Extreme: 1, Severe: 2, Moderate: 3, Minor: 4 };
+const LISTED = 50; // alerts of a difference that are shown
+
+export class Rules extends Tab {
+  id = "rules";
+  path = "rules";
+
+  fill() {
+    const f = this.f;
+    this.work = new Work(this, (job) => this.#difference(job));
+    this.filter = el("input", { type: "search", "data-filter": "1", autocomplete: "off", oninput: () => this.#rows() });
+    this.table = new Table(f.t("plan.rules.table"), [
+      { head: f.t("plan.rules.rule"), by: (row) => row.rule, cell: (row) => el("span", { class: "named" }, mark(LEVEL[row.severity]), el("span", {}, el("b", {}, row.name), el("small", {}, f.both(row.title)))) },
+      { head: f.t("plan.rules.reads"), by: (row) => row.property, cell: (row) => `${f.t(`plan.reads.${row.reads}`)} · ${f.property(row.property)}` },
+      { head: f.t("plan.rules.expr"), kind: "long", cell: (row) => el("code", {}, row.expr) },
+      { head: f.t("plan.rules.for"), right: true, by: (row) => row.for_s, cell: (row) => f.t("time.seconds", { n: f.number(row.for_s) }) },
+      { head: f.t("plan.rules.budget"), by: (row) => Number(row.budgeted), cell: (row) => (row.budgeted ? f.t("plan.rules.budgeted") : "–") },
+      { head: "", cell: (row) => this.guarded(el("button", { type: "button", class: "plain", "data-focus": `try-${row.rule}`, onclick: () => this.#choose(row) }, f.t("plan.rules.try"))) },
+    ], (row) => row.rule);
+    this.tools.append(field(f.t("plan.filter"), this.filter));
+    this.body.append(el("div", { class: "cards" }, this.#dial(), this.#editor()), this.work.node, this.tools, this.table.node);
+  }
+
+  bare(told) { return told.rules.length === 0; }
+
+  draw(told) {
+    const f = this.f, dial = told.budget;
+    say(this.now, dial ? f.t("plan.budget.now", { per_hour: f.number(dial.per_hour), spent: f.number(dial.spent), line: dial.line ?? "∞", waiting: f.number(dial.waiting) }) : f.t("plan.budget.unknown"));
+    if (dial && !this.touched) this.perHour.value = dial.per_hour;
+    this.#rows();
+  }
+
+  #rows() {
+    const words = this.filter.value.toLowerCase();
+    this.table.draw(this.told.rules.filter((row) => `${row.rule} ${row.property} ${row.expr}`.toLowerCase().includes(words)));
+  }
+
+  #dial() {
+    const f = this.f;
+    this.now = el("p", { class: "figure" });
+    this.perHour = this.guarded(el("input", { type: "number", min: "0", max: "1000", step: "0.5", required: true, oninput: () => { this.touched = true; } }));
+    const comment = this.guarded(el("input", { maxlength: "2000", autocomplete: "off" }));
+    const look = this.guarded(el("button", { type: "button", class: "plain", onclick: () => { if (form.reportValidity()) this.work.begin({ what: "preview", per_hour: this.perHour.valueAsNumber }); } }, f.t("plan.preview")));
+    const set = this.guarded(el("button", { type: "submit" }, f.t("plan.budget.set")));
+    const form = el("form", { class: "form" }, field(f.t("plan.budget.per_hour"), this.perHour), field(f.t("plan.budget.comment"), comment), el("div", { class: "buttons" }, look, set));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const body = { per_hour: this.perHour.valueAsNumber, comment: comment.value, id: token() };
+      if (await this.act(set, () => ask("/planner/budget", "POST", body), () => f.t("plan.budget.done", { n: f.number(body.per_hour) }))) { this.touched = false; comment.value = ""; }
+    });
+    return el("section", { class: "card" }, el("h3", {}, f.t("plan.budget.title")), this.now, form);
+  }
+
+  #editor() {
+    const f = this.f;
+    this.chosen = el("p", { class: "figure" }, f.t("plan.rules.choose"));
+    this.expr = this.guarded(el("textarea", { rows: "3", maxlength: "2000", spellcheck: "false", disabled: true }));
+    this.clear = this.guarded(el("textarea", { rows: "2", maxlength: "2000", spellcheck: "false", disabled: true }));
+    this.look = this.guarded(el("button", { type: "submit", disabled: true }, f.t("plan.preview")));
+    const form = el("form", { class: "form" }, field(f.t("plan.rules.expr"), this.expr), field(f.t("plan.rules.clear"), this.clear), el("div", { class: "buttons" }, this.look), el("small", {}, f.t("plan.rules.hint")));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const changed = { expr: this.expr.value.trim(), clear: this.clear.value.trim() };
+      for (const name of ["expr", "clear"]) if (changed[name] === this.rule[name]) delete changed[name];
+      if (Object.keys(changed).length) this.work.begin({ what: "preview", rule: this.rule.rule, ...changed });
+      else this.tell("failed", f.t("plan.rules.same"));
+    });
+    return el("section", { class: "card wide" }, el("h3", {}, f.t("plan.rules.change")), this.chosen, form);
+  }
+
+  #choose(row) {
+    this.rule = row;
+    say(this.chosen, row.rule);
+    this.expr.value = row.expr;
+    this.clear.value = row.clear;
+    for (const node of [this.expr, this.clear, this.look]) node.disabled = false;
+    this.expr.focus();
+  }
+
+  #difference(job) {
+    const f = this.f, it = job.result, rate = (value) => (value === null || value === undefined ? "–" : value.toFixed(1));
+    const what = job.asked.rule ?? f.t("plan.preview.budget", { n: f.number(job.asked.per_hour) });
+    const list = (key) => {
+      const rows = it[key] ?? [];
+      return el("details", { open: rows.length > 0 && rows.length < 8 }, el("summary", {}, f.t(`plan.preview.${key}`, { n: rows.length })),
+        el("ul", {}, ...rows.slice(0, LISTED).map((one) => el("li", {}, this.#alert(one))), rows.length > LISTED ? el("li", {}, f.t("plan.preview.more", { n: rows.length - LISTED })) : null));
+    };
+    return el("section", { class: "card result-card" }, el("h3", {}, f.t("plan.preview.title", { what })),
+      el("p", { class: "versus" }, el("span", {}, el("b", {}, rate(it.before?.per_hour)), f.t("plan.preview.before")), el("span", { "aria-hidden": "true" }, "→"), el("span", {}, el("b", {}, rate(it.after?.per_hour)), f.t("plan.preview.after"))),
+      el("p", { class: "sub" }, f.t("plan.preview.span", { from: f.stamp(it.from), to: f.stamp(it.to), n: f.number(it.same ?? 0) })),
+      ...(it.notices ?? []).map((notice) => el("p", { class: "fault" }, typeof notice === "string" ? notice : f.both(notice))), list("came"), list("gone"), list("moved"));
+  }
+
+  #alert(one) {
+    const f = this.f, when = one.onset ?? one.time ?? one.at;
+    const minutes = one.minutes ? ` · ${f.t("plan.preview.minutes", { n: one.minutes.toFixed(1) })}` : "";
+    return `${when ? f.stamp(when) : ""} · ${one.rule ?? ""} · ${one.headline ? f.both(one.headline) : (one.place_name ? f.both(one.place_name) : one.place ?? one.id)}${minutes}`;
+  }
+}
