@@ -90,9 +90,13 @@ RULES: tuple[Rule, ...] = (
     Rule(READ, "/report/*", ("look",)),
     Rule(READ, "/curve/*", ("look",)),
     # the planner's desk
-    Rule(READ, "/planner", ("plan", "audit"), page=True),
-    Rule(READ, "/planner/*", ("plan", "audit")),
-    Rule(SEND, "/planner/*", ("plan",)),
+    Rule(READ, "/planner", ("look",), page=True),
+    Rule(READ, "/planner/*", ("look",)),  # the audit asks for more (wall/planner/routes.py)
+    Rule(SEND, "/planner/*", ("plan", "lead", "audit")),  # and each route its own right
+    # looking back
+    Rule(SEND, "/replay", ("look",)),
+    Rule(READ, "/replay/*", ("look",), page=True),
+    Rule(SEND, "/replay/*", ("look",)),
     # a unit's phone
     Rule(READ, "/pocket", ("serve",), page=True),
     Rule(BOTH, "/pocket/*", ("serve",)),
