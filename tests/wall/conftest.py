@@ -37,7 +37,12 @@ def rows(chengdu: City) -> Register:
 @pytest.fixture
 def settings(tmp_path: Path, rows: Register) -> Settings:
     """A city with accounts, whose store and broker are not there."""
-    known = {"data": tmp_path, "redis": f"redis://127.0.0.1:{ports.free_port()}", "kafka": "127.0.0.1:1"}
+    return city_of(tmp_path, rows)
+
+
+def city_of(folder: Path, rows: Register) -> Settings:
+    """Such a city below ``folder``."""
+    known = {"data": folder, "redis": f"redis://127.0.0.1:{ports.free_port()}", "kafka": "127.0.0.1:1"}
     made = Settings.model_validate({"city": "chengdu", **known})
     registers.save(rows, made.register)
     for name, role in (("chen", "dispatcher"), ("guest", "viewer")):
