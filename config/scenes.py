@@ -7,7 +7,7 @@ alerts, units and runbook lines. Everything has a default; docs/wall.md lists ev
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -119,11 +119,10 @@ def scene(
 
 
 def _usual(properties: list[str], summed: Collection[str], rules: Collection[Rule]) -> tuple[Figure, ...]:
-    """The figures of a pack that declares none: its totals or peaks, and its open alerts by rule, the gravest first."""
-    totals = tuple(Figure(property=name, of="sum" if name in summed else "max") for name in properties[:4])
-    order = get_args(Severity)
-    gravest = sorted(rules, key=lambda rule: order.index(rule.severity))
-    return totals + tuple(Figure(alerts=(rule.name,)) for rule in gravest[: FIGURES - len(totals) - 2])
+    """The figures of a pack that declares none: its totals or peaks, how many report, and its open alerts."""
+    totals = tuple(Figure(property=name, of="sum" if name in summed else "max") for name in properties[:3])
+    reporting = (Figure(property=properties[0], of="count"),) if properties else ()
+    return totals + reporting + ((Figure(alerts=tuple(rule.name for rule in rules)),) if rules else ())
 
 
 def _check(key: SceneKey, properties: Collection[str], summed: Collection[str], rules: Collection[str]) -> None:

@@ -38,6 +38,7 @@ SECTIONS = (
     "takeover",
     "quality",
     "weather",
+    "curves",
 )
 HISTORY_SHOWN = 360  # points of the city's totals that a viewer keeps
 

@@ -58,6 +58,14 @@ def stages(scenes: Iterable[Scene], now: Now) -> dict[str, Row]:
     return out
 
 
+def figure_of(scene: Scene, name: str, value: Mapping[str, Float32]) -> float | int | None:
+    """One number for a property over the city: taken as the scene's first figure of it is, else the highest."""
+    declared = [one for one in scene.figures if one.property == name and one.of not in ("count", "above")]
+    return _taken(
+        declared[0] if declared else Figure(property=name, of="max"), value.get(name, np.zeros(0, np.float32))
+    )
+
+
 def weather(value: Mapping[str, Float32]) -> dict[str, Row]:
     """{"now": {"rain" mm/h, "temperature" °C, "wind" m/s}} of what is measured; empty where nothing is."""
     row: Row = {}

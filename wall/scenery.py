@@ -39,6 +39,7 @@ UNITS_S, WARNINGS_S, QUALITY_S = 2.0, 5.0, 10.0
 IDLE_UNITS_S = 10.0  # where units without an incident are is told this often
 SPAN_MS = 8 * 3_600_000  # the alarm quality is of the alerts of so long, as far as this wall has seen them
 KEPT = 20_000  # alerts kept for it
+TREND = 240  # points of a trend that this keeps: the last two hours
 CURVE_S, CURVE = 30.0, 120  # an emergency's curve has a point every so often, so many of them: the last hour
 
 
@@ -96,6 +97,8 @@ class Scenery:
         self._tick = 0
         self._zones: Collection[str] = ()
         self._ahead: dict[str, Row] = {}
+        self._trends: dict[str, deque[list[Any]]] = {}
+        self._drawn = 0
         self._due = {"units": 0.0, "warnings": 0.0, "quality": 0.0}
 
     # --- what the hub tells ----------------------------------------------------------------------------------
@@ -136,6 +139,7 @@ class Scenery:
         self.board.put("figures", measures.figures(self.shows.scenes, at))
         self.board.put("stages", measures.stages(self.shows.scenes, at))
         self.board.put("tables", measures.told(await self.store.tables(), now, contract.TOLD_S))
+        self._draw_trends(by_property, now)
         self.board.put("weather", measures.weather(by_property))
         if self._is_due("quality", QUALITY_S, clock_s):
             self.board.put("quality", self._quality(now))
@@ -189,6 +193,19 @@ class Scenery:
             step = max(len(points) // CURVE, 1)
             spot.curve = deque([point[:3] for point in points[::-step][::-1]], maxlen=CURVE)
 
+    def _draw_trends(self, by_property: Mapping[str, NDArray[np.float32]], now: int) -> None:
+        """The trends of scenes about properties that no zone sums: the city has no history of them, so this keeps one."""
+        if now - self._drawn < CURVE_S * 1000:
+            return
+        self._drawn = now
+        summed = self.board.history[-1][1] if self.board.history else {}
+        for scene in self.shows.scenes:
+            for name in (one for one in scene.trend if one not in summed):
+                taken = measures.figure_of(scene, name, by_property)
+                curve = self._trends.setdefault(f"{scene.pack}/{name}", deque(maxlen=TREND))
+                curve.append([now, taken, None])
+        self.board.put("curves", {key: {"points": list(curve)} for key, curve in self._trends.items()})
+
     # --- parts -----------------------------------------------------------------------------------------------
 
     def _is_due(self, name: str, every_s: float, clock_s: float) -> bool:
@@ -221,6 +238,7 @@ class Scenery:
         """The values of each property that is shown anywhere, of the datastreams that report."""
         known = np.isfinite(value)
         wanted = {f.property for s in self.shows.scenes for f in s.figures} | set(measures.WEATHER)
+        wanted |= {name for scene in self.shows.scenes for name in scene.trend}
         wanted |= {s.stages.property for s in self.shows.scenes if s.stages is not None}
         return {
             name: value[known & (self.board.kind == row)] for row, name in enumerate(self.properties) if name in wanted

@@ -126,11 +126,11 @@ def case(data: bytes) -> Row:
 
 
 def flood(data: bytes | None) -> dict[str, Row]:
-    """The room's load: {"now": {"flood", "since", "hidden", "seats": alerts in 10 min by seat}}; empty: nobody says."""
+    """The room's load: {"now": {"flood", "since", "hidden", "seats": alerts in 10 min, "routed": seats of incidents}}."""
     if not data:
         return {}
     it = from_json(data, Flooded)
-    return {"now": {"flood": it.flood, "since": it.since, "hidden": it.hidden, "seats": it.seats}}
+    return {"now": {"flood": it.flood, "since": it.since, "hidden": it.hidden, "seats": it.seats, "routed": it.routed}}
 
 
 def zones(data: bytes | None) -> tuple[int, dict[str, Row]]:

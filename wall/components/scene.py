@@ -12,4 +12,4 @@ from wall.components.data import data
 def scene(name: str, children: list[Any], kind: str = "", pack: str = "") -> Any:
     """The scene ``name`` of some ``kind`` ("" its own), hidden until it is its turn; ``pack`` where it is of one."""
     about = data(name=name, **({"pack": pack} if pack else {}))
-    return html.Section(children, className=f"scene {kind or name}", **about)
+    return html.Section(children, className=f"scene at-{kind or name}", **about)

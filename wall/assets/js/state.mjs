@@ -3,7 +3,7 @@ import { nibble, octets, rows } from "./bytes.mjs";
 
 export const NONE = 255;
 const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood", "present", "held", "drill",
-  "figures", "stages", "tables", "units", "areas", "takeover", "quality", "weather"];
+  "figures", "stages", "tables", "units", "areas", "takeover", "quality", "weather", "curves"];
 const HISTORY = 360;
 export const EVERYTHING = ["all", "levels", "history", "scale", "second", ...SECTIONS];
 

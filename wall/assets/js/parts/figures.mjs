@@ -36,7 +36,7 @@ export class Figures {
     const unit = figure.unit ?? (figure.property && ["sum", "mean", "max", "min"].includes(figure.of) ? this.#unit(figure.property) : "");
     const tile = { past: [], text: f.unit(unit), number: el("span"), unit: el("small"), sign: el("span"), path: svg("path"), level: null };
     const chart = svg("svg", { viewBox: "0 0 90 26", preserveAspectRatio: "none", "aria-hidden": "true" }, tile.path);
-    tile.node = el("div", { class: "tile" }, el("h3", {}, this.#title(figure)), el("p", { class: "figure" }, tile.sign, tile.number, tile.unit), chart);
+    tile.node = el("div", { class: "tile" }, el("h3", {}, this.#title(figure)), el("p", { class: "figure" }, tile.sign, tile.number, tile.unit), el("p", { class: "under" }), chart);
     this.element.querySelector(".body").append(tile.node);
     return tile;
   }
@@ -44,11 +44,9 @@ export class Figures {
   #title(figure) {
     const f = this.app.format;
     if (figure.title) return f.both(figure.title);
-    if (figure.alerts.length) return f.t("figure.alerts", { rule: figure.alerts.map((rule) => f.known(`rule.${rule}`, spaced(rule))).join(", ") });
+    if (figure.alerts.length) return f.t("figure.alerts");
     return `${f.property(figure.property)} ${f.t(`figure.${figure.of}`)}`;
   }
 
   #unit(property) { return this.app.ground.properties.find((it) => it.id === property)?.unit ?? ""; }
 }
-
-const spaced = (name) => name.replace(/([a-z])([A-Z])/g, "$1 $2");

@@ -45,7 +45,7 @@ export class Answers extends Part {
     const rows = Object.entries(it.acknowledgement).filter(([, spread]) => spread.count + spread.open).map(([severity, spread]) => el("tr", {},
       el("td", {}, severity === "all" ? f.t("quality.all") : f.t(`severity.${SEVERITY[severity]}`)), el("td", {}, f.number(spread.count)),
       el("td", {}, seconds(f, spread.p50_s)), el("td", {}, seconds(f, spread.p95_s)), el("td", {}, f.number(spread.open))));
-    this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "head" }, ...head), ...rows)));
+    this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "titles" }, ...head), ...rows)));
   }
 }
 
@@ -69,7 +69,7 @@ export class Actors extends Part {
     say(this.element.querySelector(".aside"), f.t("quality.worst", { share: f.percent(it.worst_share) }));
     const head = ["quality.rule", "quality.place", "quality.n", "quality.share"].map((key) => el("td", {}, f.known(key, key)));
     const rows = it.bad_actors.map((one) => el("tr", {}, el("td", {}, one.rule.replace(/([a-z])([A-Z])/g, "$1 $2")), el("td", {}, f.both(one.place_name)), el("td", {}, f.number(one.alerts)), el("td", {}, f.percent(one.share))));
-    this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "head" }, ...head), ...rows)));
+    this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "titles" }, ...head), ...rows)));
   }
 }
 

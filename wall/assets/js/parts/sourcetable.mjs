@@ -13,7 +13,7 @@ export class SourceTable {
     this.app = app;
     this.table = el("table", { class: "places" });
     element.querySelector(".body").append(this.table);
-    this.#line(0, COLUMNS.map((key) => app.format.known(key, key)), "head");
+    this.#line(0, COLUMNS.map((key) => app.format.known(key, key)), "titles");
   }
 
   update(changed) {

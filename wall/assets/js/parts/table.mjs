@@ -58,7 +58,7 @@ export class Table {
 
   // Cells are kept, so that a tick that changes three numbers lays out three cells.
   #fill(head, lines) {
-    const all = [[head, "head"], ...lines];
+    const all = [[head, "titles"], ...lines];
     while (this.table.rows.length > all.length) this.table.deleteRow(-1);
     all.forEach(([cells, kind], i) => {
       const row = this.table.rows[i] ?? this.table.insertRow();

@@ -20,14 +20,27 @@ export class Trends {
   }
 
   update(changed) {
-    const { history } = this.app.state, newest = history.at(-1);
-    const shown = newest ? (this.wanted ?? Object.keys(newest[1])).filter((property) => property in newest[1]).slice(0, CHARTS) : [];
-    panelState(this.element, this.app, history.length < 2 || !shown.length);
-    if (!changed.has("history") && !changed.has("second")) return;
-    if (history.length < 2 || newest[0] === this.newest || performance.now() - this.painted < EVERY_MS) return;
-    this.newest = newest[0];
+    const shown = this.#shown();
+    panelState(this.element, this.app, !shown.length);
+    if (!changed.has("history") && !changed.has("curves") && !changed.has("second")) return;
+    const newest = Math.max(...shown.map((property) => this.#past(property).at(-1)[0]));
+    if (!shown.length || newest === this.newest || performance.now() - this.painted < EVERY_MS) return;
+    this.newest = newest;
     this.painted = performance.now();
     for (const property of shown) this.#chart(property)();
+  }
+
+  // The properties that have a past: those the pack names, else the city's first totals.
+  #shown() {
+    const known = this.wanted ?? Object.keys(this.app.state.history.at(-1)?.[1] ?? {});
+    return known.filter((property) => this.#past(property).length > 1).slice(0, CHARTS);
+  }
+
+  // [tick, value, expected] of the city's total, or of what the wall itself remembers for the pack.
+  #past(property) {
+    const { history, curves } = this.app.state;
+    if (history.length && property in history.at(-1)[1]) return history.map(([tick, totals]) => [tick, ...(totals[property] ?? [null, null])]);
+    return curves.get(`${this.element.dataset.pack}/${property}`)?.points ?? [];
   }
 
   #chart(property) {
@@ -41,7 +54,8 @@ export class Trends {
   }
 
   #paint(property, context, width, height) {
-    const points = this.app.state.history.map(([tick, totals]) => [tick, ...(totals[property] ?? [null, null])]);
+    const points = this.#past(property);
+    if (points.length < 2) return;
     const ahead = this.#ahead(property, points.at(-1)[0] - points[0][0]);
     curve(context, width, height, { points, ahead, format: this.app.format, rem: remPx(), size: captionPx() });
   }

@@ -10,7 +10,7 @@ export class Units {
     this.app = app;
     this.kinds = app.boot.stage.scenes[element.dataset.pack].units;
     const f = app.format, head = ["", ...Object.keys(GROUPS).map((group) => f.t(`force.${group}`))];
-    this.table = el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "head" }, ...head.map((text) => el("td", {}, text)))));
+    this.table = el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "titles" }, ...head.map((text) => el("td", {}, text)))));
     this.rows = this.kinds.map((kind) => {
       const cells = Object.keys(GROUPS).map(() => el("td"));
       this.table.tBodies[0].append(el("tr", {}, el("td", {}, f.known(`unit.kind.${kind}`, kind)), ...cells));
