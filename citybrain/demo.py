@@ -81,7 +81,7 @@ async def _start(settings: Settings, supervisor: Supervisor, speed: float | None
     assert kafka is not None
     await asyncio.to_thread(prepare.make_topics, kafka, site.city.id, site.register.shards)
     secrets = access(settings, feed.gateways(site.city))
-    learning = asyncio.create_task(asyncio.to_thread(prepare.warm_up, site, _progress()))
+    learning = asyncio.create_task(asyncio.to_thread(_learn, site))
     await asyncio.gather(*(stack.start_role(role) for role in ("gateway", "wall", "archive", "notifier")))
     say("  gateway, wall, archive and notifier are up")
     await learning
@@ -92,6 +92,12 @@ async def _start(settings: Settings, supervisor: Supervisor, speed: float | None
     say(f"  worker and feed are up, {time.monotonic() - started:.1f} s after the start")
     _invite(settings, secrets)
     return run
+
+
+def _learn(site: sites.Site) -> None:
+    """What the city knows before its first reading and its first appeal."""
+    prepare.begin_events(site, _progress())
+    prepare.warm_up(site, _progress())
 
 
 def _progress() -> prepare.Progress:

@@ -19,7 +19,7 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from config import city as cities
-from config import contract, event_setup, pack, places, register
+from config import contract, event_setup, packs_reload, places, register
 from config.city import City
 from config.contract import Topic
 from config.settings import Settings
@@ -65,7 +65,7 @@ def make_register(settings: Settings) -> None:
 
 
 def _register(settings: Settings, city: City) -> None:
-    watched = [one for loaded in pack.load_all() for one in loaded.watched]
+    watched = [one for loaded in packs_reload.in_force(settings) for one in loaded.watched]
     assets = _assets(city)
     if settings.register.exists():
         held = register.load(settings.register)

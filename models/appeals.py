@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from models.deadlines import Deadlines, Within
 from models.values import ServiceRequest, Text
 
 HOUR_MS = 3_600_000
+QUARTER_MS = 900_000
 CLOSED = frozenset({"closed", "cancelled", "completed", "resolved", "referred out"})
 ENDED = 50_000  # answered requests that are remembered, for what is told of them later
 MONTHS = 3  # months whose figures are kept
@@ -56,6 +58,7 @@ class Open(msgspec.Struct, array_like=True, frozen=True):
     """An appeal that nobody has answered yet; times in ms, ``lon`` and ``lat`` None where it has no place."""
 
     requested: int
+    since: int  # when it was opened, again where an answer was none
     due: int
     subject: int
     lon: float | None
@@ -78,6 +81,7 @@ class _Ended(msgspec.Struct, array_like=True):
     """An answered request: what may still be told of it."""
 
     requested: int
+    answered: int
     subject: int
     in_time: bool
     satisfied: bool | None = None
@@ -143,13 +147,18 @@ class Book:
     def __post_init__(self) -> None:
         self._row = {subject.code: row for row, subject in enumerate(self.subjects)}
         self._deadlines = Deadlines(self.calendar)
+        self._local = lru_cache(4_096)(self._quarter)
 
     def subject(self, code: str) -> int | None:
         """The row of the subject with this code; None for one that nobody declared."""
         return self._row.get(code)
 
     def take(self, request: ServiceRequest) -> bool:
-        """Enter a request or its update; True where the request is new. One of an unknown subject is left out."""
+        """Enter a request or its update; True where the request is new. One of an unknown subject is left out.
+
+        What is older than what is known already changes nothing. An open appeal that comes with another code is
+        handed on to that subject's department.
+        """
         subject = self._row.get(request.code)
         if subject is None:
             return False
@@ -158,7 +167,7 @@ class Book:
             self._received(request, subject)
         if request.status in CLOSED:
             self._answered(request, subject)
-        elif request.id not in self.open:
+        else:
             self._opened(request, subject)
         self._rated(request)
         return is_new
@@ -197,8 +206,13 @@ class Book:
 
     def month(self, at: int) -> str:
         """The local month of a moment, such as 2026-11."""
-        local = int(self.calendar.local(np.array([at], np.int64))[0])
-        return str(np.datetime64(local, "ms").astype("datetime64[M]"))
+        return self._local(at // QUARTER_MS)[0]
+
+    def _quarter(self, quarter: int) -> tuple[str, int, int]:
+        """Local month, day since 1970 and hour of a quarter of an hour since 1970: offsets are whole quarters."""
+        local = int(self.calendar.local(np.array([quarter * QUARTER_MS], np.int64))[0])
+        month = str(np.datetime64(local, "ms").astype("datetime64[M]"))
+        return month, local // DAY_MS, local % DAY_MS // HOUR_MS
 
     def latest_overdue(self, most: int) -> Iterator[tuple[str, Open]]:
         """The requests that are late the longest."""
@@ -210,35 +224,62 @@ class Book:
         month = self.month(request.requested)
         self._tally(month, subject).received += 1
         self._counts.setdefault(month, [0] * len(self.subjects))[subject] += 1
-        local = int(self.calendar.local(np.array([request.requested], np.int64))[0])
-        day = local // DAY_MS
+        _, day, hour = self._local(request.requested // QUARTER_MS)
         if day > self.day:
             self.day, self.hours = day, [0] * 24
         if day == self.day:
-            self.hours[local % DAY_MS // HOUR_MS] += 1
+            self.hours[hour] += 1
 
     def _opened(self, request: ServiceRequest, subject: int) -> None:
-        """Open, or open again after an answer that was none."""
-        before = self._ended.pop(request.id, None)
+        """Open; handed on; or open again after an answer that was none."""
+        held, before = self.open.get(request.id), self._ended.get(request.id)
+        told = request.requested if request.updated is None else request.updated
         if before is not None:
+            if told <= before.answered:
+                return
+            del self._ended[request.id]
             tally = self._tally(self.month(before.requested), before.subject)
             tally.answered -= 1
             tally.in_time -= before.in_time
-        due = self._deadlines.due(request.requested, self.subjects[subject].within)
-        self.open[request.id] = Open(request.requested, due, subject, request.lon, request.lat)
+            tally.rated -= before.satisfied is not None
+            tally.satisfied -= bool(before.satisfied)
+            tally.told -= before.solved is not None
+            tally.solved -= bool(before.solved)
+            self._hold(request, before.requested, told, before.subject)
+        elif held is None:
+            self._hold(request, request.requested, told, subject)
+        elif held.subject != subject and told > held.since:
+            self._handed_on(held, subject)
+            self._hold(request, held.requested, told, subject)
+
+    def _hold(self, request: ServiceRequest, requested: int, since: int, subject: int) -> None:
+        due = self._deadlines.due(requested, self.subjects[subject].within)
+        self.overdue.pop(request.id, None)
+        self.open[request.id] = Open(requested, since, due, subject, request.lon, request.lat)
         heapq.heappush(self._dues, (due, request.id))
 
+    def _handed_on(self, held: Open, subject: int) -> None:
+        """Another department has it: the request counts as received there alone."""
+        month = self.month(held.requested)
+        self._tally(month, held.subject).received -= 1
+        self._tally(month, subject).received += 1
+        counts = self._counts.setdefault(month, [0] * len(self.subjects))
+        counts[held.subject] -= 1
+        counts[subject] += 1
+
     def _answered(self, request: ServiceRequest, subject: int) -> None:
-        if request.id in self._ended:
+        held = self.open.get(request.id)
+        if request.id in self._ended or (held and request.updated is not None and request.updated < held.since):
             return
-        held = self.open.pop(request.id, None)
+        self.open.pop(request.id, None)
         self.overdue.pop(request.id, None)
-        due = held.due if held else self._deadlines.due(request.requested, self.subjects[subject].within)
-        answered = request.requested if request.updated is None else request.updated
-        tally = self._tally(self.month(request.requested), subject)
+        requested, row = (held.requested, held.subject) if held else (request.requested, subject)
+        due = held.due if held else self._deadlines.due(requested, self.subjects[row].within)
+        answered = requested if request.updated is None else request.updated
+        tally = self._tally(self.month(requested), row)
         tally.answered += 1
         tally.in_time += answered < due
-        self._ended[request.id] = _Ended(request.requested, subject, answered < due)
+        self._ended[request.id] = _Ended(requested, answered, row, answered < due)
         if len(self._ended) > ENDED:
             del self._ended[next(iter(self._ended))]
 

@@ -13,6 +13,7 @@ from models.calendar import DAY_MS, WORKDAY, Calendar
 Within = Literal["1h", "5d", "20d"]
 WITHIN: tuple[Within, ...] = get_args(Within)
 HOUR_MS = 3_600_000
+QUARTER_MS = 900_000
 WORKING_DAYS: dict[Within, int] = {"5d": 5, "20d": 20}
 FURTHEST = 100  # days ahead; a calendar without a working day in them is broken
 
@@ -27,13 +28,17 @@ class Deadlines:
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._end = lru_cache(4_096)(self._ended)
+        self._day = lru_cache(4_096)(self._local_day)
 
     def due(self, requested: int, within: Within) -> int:
         """The first moment (ms since 1970 UTC) at which the answer is late."""
         if within == "1h":
             return requested + HOUR_MS
-        day = int(self._calendar.local(np.array([requested], np.int64))[0]) // DAY_MS
-        return self._end(day, WORKING_DAYS[within])
+        return self._end(self._day(requested // QUARTER_MS), WORKING_DAYS[within])
+
+    def _local_day(self, quarter: int) -> int:
+        """The local day of a quarter of an hour since 1970: offsets are whole quarters."""
+        return int(self._calendar.local(np.array([quarter * QUARTER_MS], np.int64))[0]) // DAY_MS
 
     def _ended(self, day: int, working_days: int) -> int:
         """When the so many-th working day after the local ``day`` since 1970 is over, ms UTC."""

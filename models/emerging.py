@@ -24,7 +24,6 @@ from models.scan.naming import words
 from models.scan.prospective import Prospective, Settings
 
 Int64 = NDArray[np.int64]
-DRAWS = 99  # replicates of a scan while too few past scans are there to judge by
 NOWHERE_M = 20_000.0  # an appeal so far from every place of the scan is not of this city
 MIXED = 0  # the view of all streams together
 
@@ -68,6 +67,7 @@ class Ground:
     streams: int
     settings: Settings
     likely: float = 0.05  # what a cluster's p must be below to be followed
+    draws: int = 0  # replicates of a scan while too few past scans are there to judge by; 0: nothing is told till then
     grace_ms: int = 15_000  # a period is scanned so long after its end
 
     @property
@@ -86,11 +86,12 @@ class Emerging:
         self.recent: deque[Recent] = deque()
         self._scan = Prospective(ground.circles, ground.streams, ground.settings)
 
-    def place(self, lon: float, lat: float) -> int:
-        """The row of the place that a position belongs to; -1 for one that is far from all."""
-        row = int(self.ground.circles.nearest(np.array([[lon, lat]]))[0])
-        place = self.ground.places[row]
-        return row if float(great_circle_m(lon, lat, place.lon, place.lat)) <= NOWHERE_M else -1
+    def places(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(n,) the row of the place that each position (n, 2) belongs to; -1 for one that is far from all."""
+        rows = self.ground.circles.nearest(points).astype(np.int64)
+        middles = self.ground.circles.points[rows]
+        apart = great_circle_m(points[:, 0], points[:, 1], middles[:, 0], middles[:, 1])
+        return np.where(apart <= NOWHERE_M, rows, -1)
 
     def add(self, appeals: Sequence[Recent], now: int) -> None:
         """Count appeals in their periods; those of long before ``now`` (ms) make no cluster any more."""
@@ -112,7 +113,7 @@ class Emerging:
         if told is None:
             self.tracks = ()
             return False
-        if self._scan.laws() is None:
+        if self._scan.laws() is None and self.ground.draws:
             told = self._by_chance(told)
         self.tracks = self._followed(told)
         return True
@@ -153,7 +154,7 @@ class Emerging:
     def _by_chance(self, told: Scan) -> Scan:
         """With p-values by replicates, whose chance is of the period alone: a scan again gives the same."""
         rng = np.random.default_rng(told.latest)
-        drawn = replicates(self.ground.circles, told.expected, told.durations, DRAWS, rng)
+        drawn = replicates(self.ground.circles, told.expected, told.durations, self.ground.draws, rng)
         return told.ranked(np.array(list(drawn)))
 
     def _followed(self, told: Scan) -> tuple[Track, ...]:

@@ -41,6 +41,7 @@ NOBODY = Text(en="", zh="")
 NOWHERE = Place("", NOBODY, 0.0, 0.0, "")
 MIXED_NAME = Text(en="appeals of several kinds", zh="多类诉求")
 FULL_CENT = 100.0
+SAID = 200  # characters of a description that are remembered
 _SCHEMA = {name: pl.String() if name in TEXT_COLUMNS else pl.Float64() for name in EVENT_COLUMNS}
 
 
@@ -122,13 +123,15 @@ class EventEngine:
         The last ``scans`` periods are scanned, so that there are past scans to judge by.
         """
         period_ms = self.setup.ground.period_ms if self.setup.ground else 0
-        scanned_from = max((one.requested for one in appeals), default=0) - scans * period_ms
-        for one in appeals:
-            at = max(one.requested, one.updated or 0)
+        times = [max(one.requested, one.updated or 0) for one in appeals]
+        scanned_from = max(times, default=0) - scans * period_ms
+        quiet = next((row for row, at in enumerate(times) if at > scanned_from), len(times))
+        self._add([one for one in appeals[:quiet] if self.book.take(one)], scanned_from)
+        for one, at in zip(appeals[quiet:], times[quiet:], strict=True):
             self._appeal(one, at)
             self.now = max(self.now, at)
-            if self.now > scanned_from:
-                self._scan()
+            self._scan()
+        self.now = max([self.now, *times])
         self.book.advance(self.now)
         self._minute = self.now // MINUTE_MS
 
@@ -147,17 +150,24 @@ class EventEngine:
     # --- what comes in --------------------------------------------------------------------------------------------
 
     def _appeal(self, request: ServiceRequest, logged: int) -> None:
-        is_new = self.book.take(request)
-        if not is_new or self.emerging is None or request.lon is None or request.lat is None:
+        if self.book.take(request) and request.requested <= logged + AHEAD_MS:
+            self._add([request], self.now)
+
+    def _add(self, requests: Sequence[ServiceRequest], now: int) -> None:
+        """New requests go to the scan, as far as they have a place."""
+        placed = [one for one in requests if one.lon is not None and one.lat is not None]
+        if self.emerging is None or not placed:
             return
-        row = self.book.subject(request.code)
-        place = self.emerging.place(request.lon, request.lat)
-        if row is None or place < 0 or request.requested > logged + AHEAD_MS:
-            return
-        stream = self.setup.subjects[row].stream
-        said = request.description[:200]
-        recent = Recent(request.id, request.requested, place, row, stream, request.lon, request.lat, said)
-        self.emerging.add([recent], self.now)
+        rows = self.emerging.places(np.array([(one.lon, one.lat) for one in placed], np.float64))
+        recent = [self._recent(one, row) for one, row in zip(placed, rows.tolist(), strict=True) if row >= 0]
+        self.emerging.add(recent, now)
+
+    def _recent(self, one: ServiceRequest, place: int) -> Recent:
+        subject = self.book.subject(one.code)
+        assert subject is not None and one.lon is not None and one.lat is not None  # the book took it, and it is placed
+        stream = self.setup.subjects[subject].stream
+        said = one.description[:SAID]
+        return Recent(one.id, one.requested, place, subject, stream, one.lon, one.lat, said)
 
     def _warned(self, warning: Warning, now: int) -> list[Detection]:
         if warning.message in ("Ack", "Error") or warning.status not in ("Actual", "Exercise"):

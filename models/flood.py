@@ -21,12 +21,16 @@ DESK = "desk"  # the one seat of a room without a roster
 
 
 class Flooded(msgspec.Struct, frozen=True, kw_only=True):
-    """What the wall is told (key ``flood``): alerts by seat, whether it is one, since when, how many are folded."""
+    """What the wall is told (key ``flood``): alerts by seat, whether it is one, since when, how many are folded.
+
+    ``routed`` is the seat of each open incident while it is a flood, so that every desk can show its own first.
+    """
 
     seats: dict[str, int]
     flood: bool
     since: int | None
     hidden: int
+    routed: dict[str, str] = {}
 
 
 class Flood:
@@ -81,6 +85,7 @@ class Flood:
             flood=self.since is not None,
             since=self.since,
             hidden=max(open_alerts - rows, 0) if self.since is not None else 0,
+            routed=dict(self._seat_of) if self.since is not None else {},
         )
 
     def _judge(self, seat: str, now: int) -> None:

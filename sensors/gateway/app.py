@@ -25,6 +25,7 @@ from config.settings import Settings
 from sensors.digest import Digests
 from sensors.gateway import (
     alerts,
+    appeals,
     budget,
     doors,
     duty,
@@ -121,6 +122,7 @@ def create(
     app.include_router(budget.router(budget.Budget(asking)))
     app.include_router(plans.router(plans.Shelf(asking)))
     app.include_router(units.router(units.Fleet(asking)))
+    app.include_router(appeals.router(appeals.Hotline(asking)))
     app.include_router(warnings.router(warnings.Bulletin(asking)))
     tolerance_ms = settings.future_tolerance_s * 1000
     app.include_router(positions.router(positions.Positions(access, bodies, made.reception, place.fleet, tolerance_ms)))

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from models.alarm_quality import Quality
+from models.appeals_picture import Appeals
 from models.incidents import DOABLE
 from models.notices import Failed
 from models.plans import InForce
@@ -60,6 +61,7 @@ DUTY: dict[tuple[str, str], tuple[str, str, str]] = {
     ("/v1/roster", "get"): ("", "Standing", ""),
     ("/v1/roster/{do}", "post"): ("Change", "Standing", ""),
     ("/v1/quality", "get"): ("", "Quality", ""),
+    ("/v1/appeals", "get"): ("", "Appeals", ""),
     ("/v1/notifications/routes", "get"): ("", "Told", "routes"),
     ("/v1/notifications/failed", "get"): ("", "Failed", "failed"),
     ("/v1/notifications/test", "post"): ("Trial", "Tried", ""),
@@ -156,6 +158,7 @@ def _components() -> dict[str, Schema]:
             Standing,
             Change,
             Quality,
+            Appeals,
             Told,
             Failed,
             Trial,
@@ -286,6 +289,8 @@ def _complete_duty(operation: Schema, body: str, answer: str, listed: str) -> No
         operation["responses"] |= _problems("404", "408", "409", "413", "504")
         content = {"schema": {"$ref": f"#/components/schemas/{body}"}}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if answer == "Appeals":  # a city without a hotline
+        operation["responses"] |= _problems("404")
     if body == "Change":
         operation.setdefault("parameters", []).append(IDEMPOTENCY)
 

@@ -75,6 +75,11 @@ class Picture:
         data = await self._redis.get(contract.watch(self._city))
         return None if data is None else from_json(data, Watch)
 
+    async def appeals(self) -> bytes | None:
+        """How citizens' appeals stand as JSON, None where nobody counts them; raises ``RedisError``."""
+        found = await self._redis.get(contract.appeals(self._city))
+        return cast("bytes | None", found)
+
     async def answer(self, command: str, within_s: float) -> Answer | None:
         """What became of the command, waiting for it; ``None`` when nobody says so in time. Raises ``RedisError``."""
         deadline = asyncio.get_running_loop().time() + within_s
