@@ -35,6 +35,7 @@ city_app = typer.Typer(no_args_is_help=True, help="City packs.")
 audit_app = typer.Typer(no_args_is_help=True, help="The history of commands and transitions.")
 notify = typer.Typer(no_args_is_help=True, help="Notifications: the ways out of the room.")
 notify_failed = typer.Typer(no_args_is_help=True, help="Notifications that no attempt could bring out.")
+archive_app = typer.Typer(no_args_is_help=True, help="The archive: Parquet by topic and day.")
 report = typer.Typer(no_args_is_help=True, help="Reports to print and to keep.")
 drill_app = typer.Typer(no_args_is_help=True, help="Drills: injected scenarios, graded.")
 app.add_typer(packs, name="packs")
@@ -49,6 +50,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(notify, name="notify")
 notify.add_typer(notify_failed, name="failed")
 app.add_typer(report, name="report")
+app.add_typer(archive_app, name="archive")
 app.add_typer(drill_app, name="drill")
 
 PackNames = Annotated[list[str] | None, typer.Argument(help="Only these packs.")]
@@ -652,6 +654,30 @@ def display_revoke(name: str, city: CityName = None) -> int:
     from citybrain.commands.display import revoke
 
     return revoke(settings(city=city), name)
+
+
+@archive_app.command("check")
+def archive_check(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what a torn file left.")] = False,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """Whether every offset is there once and every file can be read; exit 1 when not."""
+    from citybrain.commands.archive import check
+
+    return check(settings(city=city), repair, as_json)
+
+
+@archive_app.command("compact")
+def archive_compact(
+    everything: Annotated[bool, typer.Option("--all", help="Also where there are only two files to join.")] = False,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """Put small files together, make the pictures for replays, let go of days that are over their time."""
+    from citybrain.commands.archive import compact
+
+    return compact(settings(city=city), everything, as_json)
 
 
 @app.command()

@@ -43,8 +43,10 @@ def run(role: Role, settings: Settings) -> int:
         return _door(role, settings)
     if role == "wall":
         from citybrain.replay.opener import Opener
+        from config import packs_reload
         from wall.app import run as wall
 
+        packs_reload.end_when_changed(settings, packs_reload.shown)
         wall(settings, Opener(settings))
         return 0
     from config import site as sites
@@ -53,8 +55,10 @@ def run(role: Role, settings: Settings) -> int:
     if role == "archive":
         from streams.archivist import run_archive
 
-        train = (sys.executable, "-m", "citybrain", "forecast", "train", "--city", site.city.id, "--json")
-        return asyncio.run(run_archive(site, kafka, train))
+        command = (sys.executable, "-m", "citybrain")
+        train = (*command, "forecast", "train", "--city", site.city.id, "--json")
+        tidy = (*command, "archive", "compact", "--city", site.city.id, "--json")
+        return asyncio.run(run_archive(site, kafka, train, tidy))
     from streams.worker import run_worker
 
     return asyncio.run(run_worker(site, kafka, redis))
@@ -74,12 +78,13 @@ def _door(role: Role, settings: Settings) -> int:
         from sensors.mqtt.door import run_mqtt
 
         return asyncio.run(run_mqtt(settings, city, register.load(settings.register)))
-    from config import pack, services, units
+    from config import packs_reload, services, units
     from config.registrar import Registrar
     from sensors.gateway.app import run as gateway
     from sensors.gateway.place import Place
 
-    watched = [one for loaded in pack.load_all() for one in loaded.watched]
+    watched = [one for loaded in packs_reload.in_force(settings) for one in loaded.watched]
+    packs_reload.end_when_changed(settings, packs_reload.measured)
     keeper = Registrar(settings.register, city, watched)
     gateway(settings, Place(city.timezone, services.load(city.folder), frozenset(units.of_city(city)), keeper))
     return 0

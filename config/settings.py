@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     snapshot_s: float = 30.0
     archive_flush_s: float = 20.0
     archive_flush_rows: int = 500_000
+    # so often the archive role puts small files together, makes pictures for replays and lets old days go; 0: never
+    archive_tidy_min: float = Field(default=10.0, ge=0)
+    archive_keep: str = ""  # readings=90d,audit=3650d …; what is not named is kept
     picture_ms: int = 100
     # how often the archive role has the forecasts' trees taught anew; 0: never
     train_every_h: float = Field(default=24.0, ge=0)

@@ -9,10 +9,12 @@ into place when they are on the disk.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
 import time as time_of_day
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,15 +82,26 @@ def _files(folder: Path, partition: int) -> list[_File]:
     return found
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the topic's lock: files are put together (citybrain/archive/compact.py) while none is being added."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def repair(folder: Path, partition: int) -> int:
-    """Take away groups of files that a crash left incomplete; the first offset that is not in the archive."""
+    """Take away what a crash left incomplete; the first offset that is not in the archive.
+
+    Only the newest group can be a crash's: of older ones days were moved away, and what is left of them stays.
+    """
     groups: dict[tuple[int, int], list[_File]] = {}
     for file in _files(folder, partition):
         groups.setdefault((file.first, file.next), []).append(file)
-    after = 0
+    after = max((last for (_, last), files in groups.items() if len(files) == files[0].of), default=0)
     for (first, last), files in sorted(groups.items()):
-        if len(files) == files[0].of:
-            after = max(after, last)
+        if len(files) == files[0].of or first < after:
             continue
         log.warning("%s p%d: offsets %d to %d are incomplete: written again", folder.name, partition, first, last - 1)
         for file in files:
@@ -106,6 +119,13 @@ def write(
     All files are on the disk before the first bears its name. Without rows one empty file is written, under
     ``empty_day``, for the offsets count.
     """
+    with alone(folder):
+        return _written(folder, partition, first, after, table, days, empty_day)
+
+
+def _written(
+    folder: Path, partition: int, first: int, after: int, table: pa.Table, days: NDArray[np.int64], empty_day: int
+) -> list[Path]:
     chosen = np.unique(days).tolist() or [empty_day]
     parts: list[tuple[Path, Path]] = []
     for number, day in enumerate(chosen):
@@ -234,14 +254,14 @@ class ReadingsWriter:
         with contextlib.suppress(*BROKEN), np.load(self._notes, allow_pickle=False) as notes:  # else read all files
             if len(notes["last"]) == len(self.last) and int(notes["marks"][0]) <= self.next:
                 self.last, (noted, self.archived) = notes["last"].astype(np.int64), notes["marks"].tolist()
-        files = [str(file.path) for file in _files(self.folder, self.partition) if file.first >= noted]
+        files = [str(file.path) for file in _files(self.folder, self.partition) if file.next > noted]
         if not files:
             return
         with _database().cursor() as connection:
             found = connection.execute(
                 "SELECT datastream, epoch_ms(max(time)) AS last, count(*) AS n"
-                " FROM read_parquet($files, hive_partitioning = false) GROUP BY datastream",
-                {"files": files},
+                ' FROM read_parquet($files, hive_partitioning = false) WHERE "offset" >= $noted GROUP BY datastream',
+                {"files": files, "noted": noted},
             ).fetchnumpy()
         self.last[found["datastream"]] = np.maximum(self.last[found["datastream"]], found["last"])
         self.archived += int(np.sum(found["n"]))
@@ -277,7 +297,10 @@ class MessagesWriter:
         """Write what was gathered; the first offset that is not in the archive."""
         if not self.waiting:
             return self.next
-        after = self.waiting[-1].offset + 1
+        return self.flush_to(self.waiting[-1].offset + 1)
+
+    def flush_to(self, after: int) -> int:
+        """Write what was gathered as the messages up to ``after - 1``, of a log that has dropped some; ``after``."""
         times = np.array([m.time for m in self.waiting], np.int64)
         table = pa.table(
             [

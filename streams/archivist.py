@@ -10,11 +10,15 @@ from config.site import Site
 from streams import app as apps
 from streams.agents.archive import ArchiveAgent
 from streams.teacher import Teacher
+from streams.tidier import Tidier
 from streams.watchdog import Watchdog
 
 
-async def run_archive(site: Site, kafka: str, train: Sequence[str] = ()) -> int:
-    """Archive every topic until told to stop; the exit code. ``train`` is the command that teaches from the archive."""
+async def run_archive(site: Site, kafka: str, train: Sequence[str] = (), tidy: Sequence[str] = ()) -> int:
+    """Archive every topic until told to stop; the exit code.
+
+    ``train`` is the command that teaches from the archive, ``tidy`` the one that puts its files together.
+    """
     app = apps.create(f"{site.city.id}-archive", kafka)
     settled = asyncio.Event()
     archive = ArchiveAgent(app, site, settled)
@@ -34,5 +38,5 @@ async def run_archive(site: Site, kafka: str, train: Sequence[str] = ()) -> int:
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
-    teacher = Teacher(site, train)
-    return await apps.run(app, beside=[archive.clock, dog.run, teacher.run], stopping=archive.flush_all)
+    beside = [archive.clock, dog.run, Teacher(site, train).run, Tidier(tidy, site.settings.archive_tidy_min).run]
+    return await apps.run(app, beside=beside, stopping=archive.flush_all)
