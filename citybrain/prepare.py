@@ -33,7 +33,7 @@ from streams import snapshots
 log = logging.getLogger(__name__)
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-APPEAL_DAYS = 3  # from which the scan of appeals learns what is usual
+APPEAL_DAYS = 2  # from which the scan of appeals learns what is usual
 APPEAL_BACK_DAYS = 12  # appeals so old may be answered in them
 DAYS_OF_A_KIND = 2
 RECENT_S = 180

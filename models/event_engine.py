@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models import detections
-from models.appeals import RATED, Book, Department, Subject
+from models.appeals import RATED, Book, Department, Standing, Subject
 from models.calendar import DAY_MS, UTC, Calendar
 from models.emerging import MIXED, Emerging, Ground, Recent, Track
 from models.layout import Place
@@ -117,7 +117,7 @@ class EventEngine:
         self.now = max(self.now, min(at, logged + AHEAD_MS))
         return told + self._elapse()
 
-    def learn(self, appeals: Sequence[ServiceRequest], scans: int = 24) -> None:
+    def learn(self, appeals: Sequence[ServiceRequest], scans: int = 20) -> None:
         """Take appeals of before, in order, and tell nothing: to begin with a past.
 
         The last ``scans`` periods are scanned, so that there are past scans to judge by.
@@ -189,8 +189,9 @@ class EventEngine:
             self.book.advance(at)
             self.warnings = {name: one for name, one in self.warnings.items() if not _is_over(one, at)}
             told += self._judge("warning", self._warning_rows(at), at)
-            told += self._judge("overdue", self._overdue_rows(at), at)
-            told += self._judge("satisfaction", self._satisfaction_rows(at), at)
+            standings = self.book.standings(at)
+            told += self._judge("overdue", self._overdue_rows(standings, at), at)
+            told += self._judge("satisfaction", self._satisfaction_rows(standings), at)
         if self._scan():
             told += self._judge("cluster", self._cluster_rows(self.now), self.now)
         return told
@@ -240,8 +241,8 @@ class EventEngine:
             return MIXED_NAME
         return self.setup.subjects[about[0][0]].name if about else self.setup.streams[track.view - 1]
 
-    def _overdue_rows(self, now: int) -> Iterable[_Row]:
-        for standing in self.book.standings(now):
+    def _overdue_rows(self, standings: Sequence[Standing], now: int) -> Iterable[_Row]:
+        for standing in standings:
             department = self.setup.departments[standing.department]
             safety = standing.overdue_safety
             for code, count, late in (
@@ -267,8 +268,8 @@ class EventEngine:
                     },
                 )
 
-    def _satisfaction_rows(self, now: int) -> Iterable[_Row]:
-        for standing in self.book.standings(now):
+    def _satisfaction_rows(self, standings: Sequence[Standing]) -> Iterable[_Row]:
+        for standing in standings:
             rate = standing.satisfied_rate
             if rate is None or standing.tally.rated < RATED:
                 continue

@@ -86,6 +86,7 @@ class _Asked:
     solved: NDArray[np.bool_]
     satisfied: NDArray[np.bool_]
     order: Ints
+    answers: Ints  # the answers in that order
 
 
 class Hotline:
@@ -114,7 +115,7 @@ class Hotline:
         for asked in self._asked(from_ms, to_ms, back_days):
             first, last = np.searchsorted(asked.time, (from_ms, to_ms))
             found += [(int(asked.time[row]), self._request(asked, row)) for row in range(int(first), int(last))]
-            first, last = np.searchsorted(asked.answered[asked.order], (from_ms, to_ms))
+            first, last = np.searchsorted(asked.answers, (from_ms, to_ms))
             for row in asked.order[first:last].tolist():
                 found.append((int(asked.answered[row]), self._answer(asked, row)))
         found.sort(key=lambda one: (one[0], one[1].id))
@@ -202,6 +203,7 @@ class Hotline:
             solved=opinion < np.array([one.solved for one in kinds])[kind],
             satisfied=opinion < np.array([one.satisfied for one in kinds])[kind],
             order=np.argsort(answered, kind="stable"),
+            answers=np.sort(answered),
         )
 
     def _uniform(self, key: chance.Bits, number: int) -> Floats:

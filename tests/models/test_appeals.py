@@ -148,8 +148,8 @@ REQUESTS = st.lists(
             f"r{name}", code, MONDAY + at * HOUR, status="closed" if closed else "open",
             updated=MONDAY + (at + closed) * HOUR, satisfied=happy,
         ),
-        st.integers(0, 6), st.sampled_from(["0101", "0502", "0401"]), st.integers(0, 3), st.sampled_from([None, True, False]),
-        st.integers(0, 40),
+        st.integers(0, 6), st.sampled_from(["0101", "0502", "0401"]), st.integers(0, 3),
+        st.sampled_from([None, True, False]), st.integers(0, 40),
     ),
     max_size=40,
 )  # fmt: skip
