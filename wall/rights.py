@@ -98,6 +98,8 @@ RULES: tuple[Rule, ...] = (
     Rule(READ, "/replay/*", ("look",), page=True),
     Rule(SEND, "/replay/*", ("look",)),
     # a unit's phone
+    Rule(READ, "/pocket/worker.mjs", ("open",)),  # fetched without cookies; no data is in it
+    Rule(READ, "/assets/js/pocket/*", ("open",)),
     Rule(READ, "/pocket", ("serve",), page=True),
     Rule(BOTH, "/pocket/*", ("serve",)),
 )

@@ -14,6 +14,7 @@ PATH = "/planner"
 
 def layout(title: str, lang: Language) -> Any:
     """The tabs on the left, the chosen one beside them; ``assets/js/planner`` fills both."""
+    names: dict[str, Any] = {"role": "tablist", "aria-label": word("plan.nav", lang)}
     return html.Main(
         [
             html.Header(
@@ -24,7 +25,7 @@ def layout(title: str, lang: Language) -> Any:
                 ],
                 className="head",
             ),
-            html.Nav(role="tablist", className="names", **{"aria-label": word("plan.nav", lang)}),
+            html.Nav(className="names", **names),
             html.Div(html.P(word("state.loading", lang), className="tab-note"), className="sheets"),
         ],
         className="planner",
