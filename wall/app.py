@@ -42,6 +42,7 @@ from wall.holding import Holding
 from wall.hub import Hub, now_ms
 from wall.login import Login
 from wall.planner.routes import Planner
+from wall.pocket.routes import Pocket
 from wall.replay.recording import Open
 from wall.replay.routes import ReplayRoutes
 from wall.replay.sessions import Sessions as Replays
@@ -140,6 +141,7 @@ def create(settings: Settings, look_back: Open | None = None) -> Wall:
     reports = Reports(settings, (sys.executable, "-m", "citybrain"))
     Console(hub, commands, holding, city, Views(settings.home), reports, curves).add(server)
     planner.add(server)
+    Pocket(city, hub.store, commands, build()).add(server)
     if replays is not None:
         ReplayRoutes(replays, base, build(), stage.told("")).add(server)
     login = Login(book, sessions, titles, provider.elsewhere() if provider else None)
@@ -182,7 +184,7 @@ def dash_pages(server: FastAPI, titles: dict[Language, str], shown: Sequence[Sce
         title=titles["zh"],
         update_title="",
         serve_locally=True,
-        assets_ignore=r"^login\.css$",
+        assets_ignore=r"^(login|pocket)\.css$",
         assets_path_ignore=["js", "fonts"],  # modules that main.mjs imports itself
         suppress_callback_exceptions=True,
         add_log_handler=False,
