@@ -22,6 +22,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 SIZES = {"desk": (1920, 1080), "wide": (7680, 2160)}
+SAID_MS = 20_000  # an acknowledgement can be taken back for 5 s before it is carried out
 LIVE_S = 15.0  # from an empty page to a live one on a busy machine
 
 
@@ -94,6 +95,18 @@ def show_all(page: Page) -> None:
     page.locator(".filter button").nth(1).click()
 
 
+def choose(page: Page, alert: str) -> None:
+    """Choose the alert and wait until the desk shows it."""
+    row(page, alert).click()
+    until(page, "(id) => window.citybrain.chosen === id", alert)
+
+
+def press_on(page: Page, alert: str, key: str) -> None:
+    """Choose the alert and press a key."""
+    choose(page, alert)
+    page.keyboard.press(key)
+
+
 def acknowledge_by_mouse(page: Page, alert: str, comment: str = "") -> None:
     """Choose the alert, say something, press the button, and wait until the desk says it is done."""
     row(page, alert).click()
@@ -136,8 +149,8 @@ def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 60.
 
 
 def expect_said(page: Page, kind: str) -> None:
-    """Wait for what the desk says of the last command: "done", "conflict", "failed" …"""
-    expect(page.locator(".detail .said")).to_have_attribute("data-kind", kind, timeout=10_000)
+    """Wait for what the desk says of the last command: "held" (it can be taken back), "done", "conflict", "failed" …"""
+    expect(page.locator(".detail .said")).to_have_attribute("data-kind", kind, timeout=SAID_MS)
 
 
 def screenshot(page: Page, path: Path, size: tuple[int, int] | None = None) -> Path:
