@@ -681,6 +681,21 @@ def archive_compact(
 
 
 @app.command()
+def rerun(
+    start: Annotated[str | None, typer.Option("--from", help="City time; default: a day before the end.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Default: the newest reading.")] = None,
+    sets: Annotated[list[str], typer.Option("--set", help="pack.Rule.key=value; may be repeated.")] = [],  # noqa: B006  # typer's way
+    budget: Annotated[float | None, typer.Option("--budget", "--per-hour", help="Alerts an hour.")] = None,
+    city: CityName = None,
+    as_json: Json = False,
+) -> int:
+    """What was recorded, judged by other rules or another alert budget: which alerts come, go and move."""
+    from citybrain.commands.rerun import run
+
+    return run(settings(city=city), start, end, sets, budget, as_json)
+
+
+@app.command()
 def replay(
     start: Annotated[str | None, typer.Option("--from", help="2026-10-01 or 2026-10-01T18:30, city time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="The end of the span.")] = None,

@@ -63,6 +63,10 @@ class Keeper:
         """The dial is turned; the line follows with the next tick."""
         self.turned = turn
 
+    def ask(self, per_hour: float) -> None:
+        """So many alerts an hour are asked for from now on, unless somebody turned the dial."""
+        self._per_hour = per_hour
+
     def step(self, now: int, notes: Sequence[tuple[int, Notes]], firing: Mapping[int, bool]) -> Kept:
         """Judge at ``now`` (ms, the end of the tick): ``notes`` with their shards, ``firing`` the zone series at which
         a rule fires, and whether that tells what its datastreams claim."""

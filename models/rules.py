@@ -207,6 +207,12 @@ class Conditions:
     def step(self, rule: int, place: Sequence[int], time: Sequence[int], frame: pl.DataFrame) -> list[Change]:
         """Apply rows in order: ``place`` and ``time`` (ms) of each row of ``frame``; what changed, in order."""
         fires, ends = self.rules[rule].holds(frame)
+        return self.follow(rule, place, time, fires, ends)
+
+    def follow(
+        self, rule: int, place: Sequence[int], time: Sequence[int], fires: Sequence[bool], ends: Sequence[bool]
+    ) -> list[Change]:
+        """Apply rows of which it is known whether the condition holds and whether it is over; what changed."""
         changes = []
         for row, (where, when, hot, over) in enumerate(zip(place, time, fires, ends, strict=True)):
             change = self._apply(rule, row, where, when, hot, over)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from config.site import Site
@@ -38,5 +38,10 @@ async def run_archive(site: Site, kafka: str, train: Sequence[str] = (), tidy: S
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_partitions_revoked.connect(revoked, weak=False)
     apps.serve_metrics(site.settings)
-    beside = [archive.clock, dog.run, Teacher(site, train).run, Tidier(tidy, site.settings.archive_tidy_min).run]
+    beside: list[Callable[[], Awaitable[None]]] = [
+        archive.clock,
+        dog.run,
+        Teacher(site, train).run,
+        Tidier(tidy, site.settings.archive_tidy_min).run,
+    ]
     return await apps.run(app, beside=beside, stopping=archive.flush_all)
