@@ -23,13 +23,13 @@ def find_place(data: Path) -> None:
 def make() -> None:
     """Run every compiled function once, on a few assets of the default city."""
     from config import city as cities
-    from config import pack, register
+    from config import packs_reload, register
     from config.layouts import layouts
     from sensors.simulate import chengdu
     from streams.worker import rehearse
 
     city = cities.load("chengdu")
-    packs = pack.load_all()
+    packs = packs_reload.sound()
     watched = [one for loaded in packs for one in loaded.watched]
     assets = chengdu.assets(city)
     few = assets[np.linspace(0, assets.height - 1, 400, dtype=np.int64)]

@@ -18,6 +18,7 @@ import yaml
 from rapidfuzz import process
 
 from config import pack as packs
+from config import packs_reload
 from config.city import City, CityError
 from config.city import load as load_city
 from config.pack import Pack, milliseconds
@@ -214,7 +215,11 @@ def listed(folder: Path | None = None) -> list[Listed]:
 
 
 def find(name: str, folder: Path | None = None) -> Listed:
-    """The drill ``name``, or ``<pack>/<name>`` where two packs have it; raises ``DrillError``."""
+    """The drill ``name``, ``<pack>/<name>`` where two packs have it, or a file of one's own below a folder named like
+    its pack; raises ``DrillError``."""
+    if name.endswith(".yaml"):
+        path = Path(name).resolve()
+        return Listed(path.stem, path.parent.parent.name, path)
     there = listed(folder)
     fits = [one for one in there if name in (one.name, f"{one.pack}/{one.name}")]
     if len(fits) == 1:
@@ -234,7 +239,7 @@ def load(path: Path, city: City | None = None, loaded: Sequence[Pack] | None = N
     if drill.drill != path.stem:
         raise DrillError(f"{path}: drill: {drill.drill!r} is not the file's name; write drill: {path.stem}")
     pack_name = path.parent.parent.name
-    known = packs.load_all() if loaded is None else loaded
+    known = packs_reload.sound() if loaded is None else loaded
     if pack_name not in {one.name for one in known}:
         raise DrillError(f"{path}: the pack {pack_name!r} is not in force; there are: {_names(p.name for p in known)}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config import city as cities
-from config import pack as packs
+from config import packs_reload
 from config import register as registers
 from config.city import City
 from config.layouts import Layouts, layouts
@@ -26,8 +26,11 @@ class Site:
 
 
 def load(settings: Settings) -> Site:
-    """The site of ``settings.city``; raises ``CityError``, ``RegisterError`` or ``PackError``."""
+    """The site of ``settings.city``; raises ``CityError`` or ``RegisterError``.
+
+    A pack that is refused stops nobody: the version before is taken, or none.
+    """
     city = cities.load(settings.city)
     register = registers.load(settings.register)
-    loaded = packs.load_all()
+    loaded = packs_reload.in_force(settings)
     return Site(settings, city, register, loaded, layouts(city, register, loaded))

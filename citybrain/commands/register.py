@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from citybrain import running
 from config import city as cities
-from config import contract, names, pack
+from config import contract, names, packs_reload
 from config import register as registers
 from config.city_assets import read_assets
 from config.register_changes import Change
@@ -101,7 +101,7 @@ def match(settings: Settings, file: Path, column: str, against: Path | None, aga
 
 
 def _registrar(settings: Settings) -> Registrar:
-    watched = [one for loaded in pack.load_all() for one in loaded.watched]
+    watched = [one for loaded in packs_reload.in_force(settings) for one in loaded.watched]
     return Registrar(settings.register, cities.load(settings.city), watched)
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from citybrain import prepare
 from citybrain.drills.timetable import Happens, districts, happens
-from config import pack as packs
+from config import packs_reload
 from config import places as registered
 from config import register as registers
 from config.city import City as Pack
@@ -44,7 +44,7 @@ from sensors.simulate.schedule import Schedule
 from sensors.simulate.sites import sites
 
 GATEWAYS = 22  # through which a simulated city speaks
-SAMPLE = 20  # of the datastreams elsewhere one in so many takes part, so that zones have a city to be judged against
+OTHERS = 5_000  # datastreams elsewhere that take part, so that zones have a city to be judged against
 RECENT_S = 180
 
 
@@ -130,8 +130,8 @@ def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms:
     touched = np.ones(len(register), np.bool_) if whole else _touched(drill, pack, register)
     chosen = np.flatnonzero(touched | _beside(drill, number))
     part = Register(_zoned(register.frame[chosen], touched[chosen]))
-    city = City(part, found, pack.calendar, found.seed, None, number[chosen], 0.0)
-    known = packs.load_all()
+    city = City(part, found, pack.calendar, found.seed, None, number[chosen], 0.0, chengdu.readings())
+    known = packs_reload.sound()
     site = Site(home, pack, part, known, layouts(pack, part, known))
     shadow = Shadow(site, city, begin_ms)
     shadow.inject(drill, begin_ms)
@@ -140,7 +140,7 @@ def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms:
 
 def built(pack: Pack) -> Register:
     """The register of a simulated city, made from its simulator; raises ``DrillError`` where there is none."""
-    watched = [one for loaded in packs.load_all() for one in loaded.watched]
+    watched = [one for loaded in packs_reload.sound() for one in loaded.watched]
     try:
         assets = chengdu.assets(pack)
     except FeedError as error:
@@ -162,15 +162,16 @@ def away(pack: Pack) -> Iterator[Settings]:
 
 def _touched(drill: Drill, pack: Pack, register: Register) -> NDArray[np.bool_]:
     """(datastreams,): which are in the districts that the drill touches."""
-    inside = register.frame["district"].is_in(list(districts(drill, pack, register)))
-    mine: NDArray[np.bool_] = np.array(inside.to_list(), np.bool_)
+    mine: NDArray[np.bool_] = register.frame["district"].is_in(list(districts(drill, pack, register))).to_numpy()
     return mine
 
 
 def _beside(drill: Drill, number: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(datastreams,): those of the gateways that fall silent, and a sample of all."""
     silent = [one.gateway - 1 for one in drill.inject if isinstance(one, GatewaySilent)]
-    return np.isin(number, silent) | (np.arange(len(number)) % SAMPLE == 0)
+    every = max(1, len(number) // OTHERS)
+    part: NDArray[np.bool_] = np.isin(number, silent) | (np.arange(len(number)) % every == 0)
+    return part
 
 
 def _zoned(frame: pl.DataFrame, touched: NDArray[np.bool_]) -> pl.DataFrame:

@@ -7,21 +7,24 @@ what is injected is in ``incidents``, and ``truth`` writes it down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from config import packs_reload
 from config.city import City as Pack
+from config.pack_simulate import Model, Reading
 from config.register import Register
 from models.batch import Batch, batch
 from models.calendar import Calendar
-from sensors.simulate import estate
+from sensors.simulate import estate, pack_assets
 from sensors.simulate.crowd import crowd
 from sensors.simulate.faults import DAILY_SHARE, SILENT, SPIKES, STUCK, ZERO, Windows, faults
 from sensors.simulate.incidents import CROWDED, Incident, Timetable, demo
+from sensors.simulate.pack_values import Sensors
 from sensors.simulate.places import Places, metres_between, places
 from sensors.simulate.schedule import phases
 from sensors.simulate.weather import weather
@@ -29,7 +32,10 @@ from sensors.simulate.weather import weather
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-UNKNOWN, PEOPLE, LEVEL, RAIN, WIND, DUST = range(6)
+UNKNOWN, PEOPLE, LEVEL, RAIN, WIND, DUST, DECLARED = range(7)  # from DECLARED on: one for each reading of a pack
+MODELS: Final[dict[Model, int]] = {
+    "crowd": PEOPLE, "standing-water": LEVEL, "rain": RAIN, "wind": WIND, "dust": DUST,
+}  # fmt: skip
 KNOWN: Final = {
     ("camera", "people"): PEOPLE,
     ("gate", "visitors"): PEOPLE,
@@ -49,6 +55,7 @@ class City:
 
     ``gateway``: (datastreams,) number of the gateway behind which each stands, for incidents of kind
     silent-gateway; None when no gateway falls silent. ``fault_share``: of the datastreams that fail on a day.
+    ``declared``: what the sensors say that packs bring along.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class City:
         timetable: Timetable | None = None,
         gateway: NDArray[np.integer[Any]] | None = None,
         fault_share: float = DAILY_SHARE,
+        declared: Sequence[Reading] = (),
     ) -> None:
         frame = register.frame
         self.register = register
@@ -69,17 +77,26 @@ class City:
         self.timetable = timetable or Timetable()
         self.gateway = gateway
         self.lon, self.lat = frame["lon"].to_numpy(), frame["lat"].to_numpy()
-        pairs = zip(frame["kind"], frame["property"], strict=True)
-        self.part = np.array([KNOWN.get(pair, UNKNOWN) for pair in pairs], np.uint8)
+        self.declared = tuple(declared)
+        pairs, known = zip(frame["kind"], frame["property"], strict=True), _parts(self.declared)
+        self.part = np.array([known.get(pair, UNKNOWN) for pair in pairs], np.uint8)
         self.faults = faults(seed, len(register), fault_share)
-        is_people, is_weather = self.part == PEOPLE, self.part > PEOPLE
+        is_people, is_weather = self.part == PEOPLE, (self.part > PEOPLE) & (self.part < DECLARED)
         self._place = np.where(is_people, np.cumsum(is_people), np.cumsum(is_weather)) - 1
+        self._sensors = [self._brought(number) for number in range(len(self.declared))]
         gate = (frame["kind"] == "gate").to_numpy()[is_people]
         _names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
         self.crowd = crowd(seed, calendar, places, gate, self.lon[is_people], self.lat[is_people], district[is_people])
         self.weather = weather(seed, calendar, places.centre, self.lon[is_weather], self.lat[is_weather])
         self._reached: dict[Incident, Floats] = {}
         self._failures: dict[int, Windows] = {}
+
+    def _brought(self, number: int) -> Sensors:
+        """The sensors of one reading of a pack; each takes its number among them."""
+        rows = np.flatnonzero(self.part == DECLARED + number)
+        self._place[rows] = np.arange(len(rows))
+        of, centre = self.declared[number], self.places.centre
+        return Sensors(of, self.seed, self.calendar, centre, self.lon[rows], self.lat[rows])
 
     def values(self, rows: NDArray[np.integer[Any]], time_ms: NDArray[np.integer[Any]] | int) -> Floats:
         """The value of each datastream in ``rows`` at each time; NaN where the sensor is silent or unknown."""
@@ -169,6 +186,8 @@ class City:
 
     def _measured(self, kind: int, rows: Ints, times: Ints, flooded: list[Incident]) -> Floats:
         place = self._place[rows]
+        if kind >= DECLARED:
+            return self._sensors[kind - DECLARED].values(place, times)
         felt = [self.reach(one)[rows] * one.strength(times) for one in flooded]
         if kind == LEVEL:
             metres = sum((part * one.factor for part, one in zip(felt, flooded, strict=True)), np.zeros(len(rows)))
@@ -211,10 +230,30 @@ class City:
         return np.minimum(shown, self.register.high[rows])
 
 
+def _parts(declared: Sequence[Reading]) -> dict[tuple[str, str], int]:
+    """The part that says the values of each kind and property."""
+    brought = {
+        (kind, one.property): DECLARED + number if one.model is None else MODELS[one.model]
+        for number, one in enumerate(declared)
+        for kind in one.kinds
+    }
+    return brought | KNOWN  # what the city itself knows comes first
+
+
+def readings() -> tuple[Reading, ...]:
+    """What the sensors say that the packs in force bring along."""
+    return tuple(one for pack in packs_reload.sound() for one in pack.simulated.readings)
+
+
 def assets(pack: Pack, seed: int | None = None) -> pl.DataFrame:
-    """All assets of the simulated city: asset, kind, name_en, name_zh, lon, lat; ``seed`` None: the declared one."""
+    """All assets of the simulated city: asset, kind, name_en, name_zh, lon, lat; ``seed`` None: the declared one.
+
+    Those that the packs in force ask for come after its own.
+    """
     found = places(pack)
-    return estate.assets(found, found.seed if seed is None else seed)
+    seed = found.seed if seed is None else seed
+    own = estate.assets(found, seed)
+    return pl.concat([own, pack_assets.assets(pack, found, packs_reload.sound(), own["kind"].unique(), seed)])
 
 
 def simulated(
@@ -231,7 +270,9 @@ def simulated(
     found = places(pack)
     seed = found.seed if seed is None else seed
     gateways = 0 if gateway is None else int(gateway.max()) + 1
-    return City(register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway)
+    return City(
+        register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway, declared=readings()
+    )
 
 
 def history(city: City, end_ms: int, days: float = 7, step_s: int = 3600) -> Iterator[Batch]:

@@ -77,13 +77,23 @@ def _at_hubs(seed: int, kind: str, hubs: tuple[Hub, ...], counts: list[int]) -> 
 
 
 def _in_venue(seed: int, stream: str, hub: Hub, count: int) -> tuple[Floats, Floats]:
-    west, south, east, north = hub.zone.polygon.bounds
-    spread = np.full(count, 0.5 * max((east - west) * np.cos(np.radians(hub.lat)), north - south) * METRES_A_DEGREE)
-    return _scattered(seed, stream, (hub.lon, hub.lat), 0.6 * spread, hub.zone.polygon)
+    return _in_zone(seed, stream, hub.zone, (hub.lon, hub.lat), count)
 
 
-def in_districts(seed: int, kind: str, count: int, places: Places, crossing: int) -> pl.DataFrame:
-    """``count`` assets shared out by residents, ``crossing`` of them at each site: kind, name_en, name_zh, lon, lat."""
+def _in_zone(seed: int, stream: str, zone: Zone, middle: tuple[float, float], count: int) -> tuple[Floats, Floats]:
+    """``count`` points of a zone, denser around ``middle`` (lon, lat)."""
+    west, south, east, north = zone.polygon.bounds
+    spread = np.full(count, 0.5 * max((east - west) * np.cos(np.radians(middle[1])), north - south) * METRES_A_DEGREE)
+    return _scattered(seed, stream, middle, 0.6 * spread, zone.polygon)
+
+
+def in_districts(
+    seed: int, kind: str, count: int, places: Places, crossing: int, label: tuple[str, str] | None = None
+) -> pl.DataFrame:
+    """``count`` assets shared out by residents, ``crossing`` of them at each site: kind, name_en, name_zh, lon, lat.
+
+    ``label``: what one is called in English and Chinese, where the simulator has no word of its own.
+    """
     zones = [places.districts[town.district] for town in places.towns]
     counts = apportioned([town.residents for town in places.towns], count)
     placed = [
@@ -91,7 +101,18 @@ def in_districts(seed: int, kind: str, count: int, places: Places, crossing: int
         for town, zone, here in zip(places.towns, zones, counts, strict=True)
     ]
     lon, lat = (np.concatenate(axis) for axis in zip(*placed, strict=True))
-    return _named(kind, np.repeat(np.arange(len(counts)), counts), zones, lon, lat)
+    return _named(kind, np.repeat(np.arange(len(counts)), counts), zones, lon, lat, label)
+
+
+def in_zones(seed: int, kind: str, each: int, zones: list[Zone], label: tuple[str, str]) -> pl.DataFrame:
+    """``each`` assets in every zone, denser towards its middle: kind, name_en, name_zh, lon, lat."""
+    placed = [_in_zone(seed, f"{kind} {zone.id}", zone, (zone.lon, zone.lat), each) for zone in zones]
+    lon, lat = (np.concatenate([np.zeros(0), *axis]) for axis in zip(*placed, strict=True)) if placed else _nowhere()
+    return _named(kind, np.repeat(np.arange(len(zones)), each), zones, lon, lat, label)
+
+
+def _nowhere() -> tuple[Floats, Floats]:
+    return np.zeros(0), np.zeros(0)
 
 
 def _crossings(
@@ -140,9 +161,11 @@ def _moved(lon: Floats | float, lat: Floats | float, east_m: Floats, north_m: Fl
     return np.round(x, 6), np.round(y, 6)
 
 
-def _named(kind: str, group: Ints, zones: list[Zone], lon: Floats, lat: Floats) -> pl.DataFrame:
+def _named(
+    kind: str, group: Ints, zones: list[Zone], lon: Floats, lat: Floats, label: tuple[str, str] | None = None
+) -> pl.DataFrame:
     """The assets with their names: place, what it is, and its number there."""
-    en, zh = _LABELS[kind]
+    en, zh = label or _LABELS[kind]
     frame = pl.DataFrame({"group": group, "lon": lon, "lat": lat})
     number = pl.int_range(1, pl.len() + 1).over("group").cast(pl.String)
     place_en, place_zh = (

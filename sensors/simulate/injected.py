@@ -67,7 +67,14 @@ class Injected:
 
     def __init__(self, city: City, incidents: Sequence[Incident], overlays: Sequence[Overlay]) -> None:
         self.city = City(
-            city.register, city.places, city.calendar, city.seed, Timetable(tuple(incidents)), city.gateway, 0.0
+            city.register,
+            city.places,
+            city.calendar,
+            city.seed,
+            Timetable(tuple(incidents)),
+            city.gateway,
+            0.0,
+            city.declared,
         )
         self.overlays = tuple(overlays)
         n = len(city.register)

@@ -1,0 +1,79 @@
+"""What sensors say that a pack brings along: its section ``simulate``, as a pure function of time.
+
+A value is rest + rhythm of the day + slow change + rain + wind + noise, or a state that comes now and then; all of it
+from counter-based chance, so that any reading can be asked for again, in any order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config.pack_simulate import Reading
+from models.calendar import Calendar
+from sensors.simulate import chance
+from sensors.simulate.rhythm import PROFILES, fullness
+from sensors.simulate.weather import weather
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Sensors:
+    """The sensors of one property at points (``lon``, ``lat``); ``centre`` is where storms are drawn around."""
+
+    def __init__(
+        self, reading: Reading, seed: int, calendar: Calendar, centre: tuple[float, float], lon: Floats, lat: Floats
+    ) -> None:
+        self.reading = reading
+        self._calendar = calendar
+        stream = f"{reading.pack}/{reading.property}"
+        self._noise = chance.keys(seed, f"noise {stream}", np.arange(len(lon)))
+        self._state = chance.keys(seed, f"state {stream}", np.arange(len(lon)))
+        self._slow = chance.keys(seed, f"slow {stream}", np.zeros(1, np.int64))
+        unlike = chance.bell(chance.keys(seed, f"size {stream}", np.arange(len(lon))))
+        self._size = np.exp(reading.spread * unlike)  # how much more or less than others it says
+        self._weather = weather(seed, calendar, centre, lon, lat)
+
+    def values(self, point: Ints, time_ms: Ints) -> Floats:
+        """The reading of each point at each time."""
+        of = self.reading
+        level = self._size[point] * (of.base + of.swing * self._day(time_ms)) + self._around(point, time_ms)
+        if of.counts:
+            bits = chance.drawn(self._noise[point], time_ms)
+            level = chance.poisson(np.maximum(level, 0.0), chance.bell(bits), bits)
+        elif of.noise:
+            level = level + of.noise * chance.bell(chance.drawn(self._noise[point], time_ms))
+        share, lasts_ms, to = of.on
+        if share:
+            level = np.where(self._is_on(point, time_ms, share, lasts_ms), to, level)
+        return np.asarray(np.round(np.clip(level, of.low, of.high), of.digits), np.float64)
+
+    def _day(self, time_ms: Ints) -> Floats:
+        """How full the day is, 1 about the peak of a working day, times the factor of the kind of day."""
+        of = self.reading
+        factor = np.array(of.day_factor)[self._calendar.day_kind(self._calendar.local(time_ms))]
+        if of.rhythm == "flat":
+            return np.asarray(factor, np.float64)
+        profile = np.full(len(time_ms), PROFILES.index(of.rhythm))
+        return np.asarray(factor * fullness(self._calendar, profile, time_ms), np.float64)
+
+    def _around(self, point: Ints, time_ms: Ints) -> Floats:
+        """What the city and the weather add."""
+        of = self.reading
+        total = np.zeros(len(time_ms))
+        by, over_ms = of.wander
+        if by:
+            total += by * chance.wander(self._slow, time_ms, over_ms)
+        adds, lag_ms = of.rain
+        if adds:
+            total += adds * self._weather.rain(point, time_ms - lag_ms)
+        if of.wind:
+            total += of.wind * self._weather.wind(point, time_ms)
+        return total
+
+    def _is_on(self, point: Ints, time_ms: Ints, share: float, lasts_ms: int) -> NDArray[np.bool_]:
+        """Who is in the state: each point has turns of its own, and each turn its chance."""
+        key = self._state[point]
+        turn = (time_ms + (key % np.uint64(lasts_ms)).astype(np.int64)) // lasts_ms
+        return np.asarray(chance.uniform(chance.drawn(key, turn)) < share)
