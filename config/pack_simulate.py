@@ -56,7 +56,7 @@ class WindKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     adds: Annotated[float, Meta(description="for each m/s of wind over the asset")]
 
 
-class OnKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class StateKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A state that is 1 now and then, and 0 else; or the other way round with base: 1 and to: 0."""
 
     share: Annotated[Share, Meta(description="of the assets that are in the state at any moment")]
@@ -79,7 +79,7 @@ class ReadingsKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     wander: WanderKey | None = None
     rain: RainKey | None = None
     wind: WindKey | None = None
-    on: OnKey | None = None
+    state: StateKey | None = None
     counts: Annotated[bool, Meta(description="whole numbers by chance (Poisson) around what is said above")] = False
     digits: Annotated[int, Meta(ge=0, le=6, description="decimals of a reading")] = 2
 
@@ -108,7 +108,7 @@ class Reading:
     wander: tuple[float, int]  # by, over
     rain: tuple[float, int]  # adds for each mm/h, lags
     wind: float  # adds for each m/s
-    on: tuple[float, int, float]  # share, lasts, what is said then
+    state: tuple[float, int, float]  # share, lasts, what is said then
     counts: bool
     digits: int
     low: float
@@ -161,7 +161,7 @@ def reading(key: ReadingsKey, pack: str, kinds: tuple[str, ...], bounds: tuple[f
         wander=(key.wander.by, milliseconds(key.wander.over)) if key.wander else (0.0, 0),
         rain=(key.rain.adds, milliseconds(key.rain.lags)) if key.rain else (0.0, 0),
         wind=key.wind.adds if key.wind else 0.0,
-        on=(key.on.share, milliseconds(key.on.lasts), key.on.to) if key.on else (0.0, 0, 0.0),
+        state=(key.state.share, milliseconds(key.state.lasts), key.state.to) if key.state else (0.0, 0, 0.0),
         counts=key.counts,
         digits=key.digits,
         low=bounds[0],

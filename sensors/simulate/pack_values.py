@@ -44,9 +44,9 @@ class Sensors:
             level = chance.poisson(np.maximum(level, 0.0), chance.bell(bits), bits)
         elif of.noise:
             level = level + of.noise * chance.bell(chance.drawn(self._noise[point], time_ms))
-        share, lasts_ms, to = of.on
+        share, lasts_ms, to = of.state
         if share:
-            level = np.where(self._is_on(point, time_ms, share, lasts_ms), to, level)
+            level = np.where(self._is_in_state(point, time_ms, share, lasts_ms), to, level)
         return np.asarray(np.round(np.clip(level, of.low, of.high), of.digits), np.float64)
 
     def _day(self, time_ms: Ints) -> Floats:
@@ -72,7 +72,7 @@ class Sensors:
             total += of.wind * self._weather.wind(point, time_ms)
         return total
 
-    def _is_on(self, point: Ints, time_ms: Ints, share: float, lasts_ms: int) -> NDArray[np.bool_]:
+    def _is_in_state(self, point: Ints, time_ms: Ints, share: float, lasts_ms: int) -> NDArray[np.bool_]:
         """Who is in the state: each point has turns of its own, and each turn its chance."""
         key = self._state[point]
         turn = (time_ms + (key % np.uint64(lasts_ms)).astype(np.int64)) // lasts_ms

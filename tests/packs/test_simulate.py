@@ -78,7 +78,7 @@ def test_counts_are_whole_and_scatter_as_chance_does() -> None:
 
 def test_a_state_holds_for_as_many_assets_and_as_long_as_declared() -> None:
     """One in a hundred is on at any moment, and stays so for ten minutes."""
-    of = sensors(base=30, on={"share": 0.01, "lasts": "10m", "to": 100})
+    of = sensors(base=30, state={"share": 0.01, "lasts": "10m", "to": 100})
     on = np.array([said(of, 12 + minute / 60) == 100 for minute in range(60)])
     assert on.mean() == pytest.approx(0.01, rel=0.15)
     begun = np.diff(on.astype(int), axis=0).clip(0).sum()
@@ -153,7 +153,7 @@ def test_the_simulated_city_says_what_the_pack_declares(city: City) -> None:
         ),
         (change("simulate.readings.0.noise", -1), "readings[0].noise: -1 is out of bounds; write at least 0"),
         (change("simulate.readings.0.model", "rain"), "readings[0].base: model: rain says it all; take out base"),
-        (change("simulate.readings.0.on", {"share": 2, "lasts": "1m"}), "readings[0].on.share: 2 is out of bounds"),
+        (change("simulate.readings.0.state", {"share": 2, "lasts": "1m"}), "readings[0].state.share: 2 is out of bounds"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(break_it: Callable[[Declared], None], says: str) -> None:
