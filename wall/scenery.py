@@ -194,7 +194,7 @@ class Scenery:
             spot.curve = deque([point[:3] for point in points[::-step][::-1]], maxlen=CURVE)
 
     def _draw_trends(self, by_property: Mapping[str, NDArray[np.float32]], now: int) -> None:
-        """The trends of scenes about properties that no zone sums: the city has no history of them, so this keeps one."""
+        """The trends of properties that no zone sums: the city has no history of them, so this keeps one."""
         if now - self._drawn < CURVE_S * 1000:
             return
         self._drawn = now

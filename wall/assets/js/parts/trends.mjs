@@ -33,7 +33,7 @@ export class Trends {
   // The properties that have a past: those the pack names, else the city's first totals.
   #shown() {
     const known = this.wanted ?? Object.keys(this.app.state.history.at(-1)?.[1] ?? {});
-    return known.filter((property) => this.#past(property).length > 1).slice(0, CHARTS);
+    return known.filter((property) => this.#past(property).filter(([, value]) => value !== null).length > 1).slice(0, CHARTS);
   }
 
   // [tick, value, expected] of the city's total, or of what the wall itself remembers for the pack.
