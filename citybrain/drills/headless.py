@@ -37,6 +37,7 @@ def run(
     name = shadows.exercise_id(drill.drill, begin)
     with shadows.away(city) as home:
         shadow = shadows.make(drill, city, register or shadows.built(city), home, begin, whole)
+        shadow.inject(drill, begin)
         room = Room(rooms.setup(shadow.site))
         others = Others(drill, city, shadow.site.register, name, begin)
         watching = Watching(drill, city, begin, people=False)

@@ -66,7 +66,7 @@ async def run(drill: Drill, pack: str, city: City, settings: Settings, by: str, 
     say("  teaching the drill's sensors what came before")
     now = _now()
     shadow = await asyncio.to_thread(shadows.make, drill, city, register, settings, now)
-    await asyncio.to_thread(shadow.step, _now())  # what passed meanwhile
+    await asyncio.to_thread(shadow.catch_up, _now())
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
     await producer.start()
     try:

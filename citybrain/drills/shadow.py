@@ -68,6 +68,11 @@ class Shadow:
         self.happened = happens(drill, self.site.city, self._quiet, names, begin_ms)
         self._injected = Injected(self._quiet, self.happened.incidents, self.happened.overlays)
 
+    def catch_up(self, until_ms: int) -> None:
+        """Live through the quiet time up to ``until_ms``, tick by tick; what is detected in it is nobody's."""
+        while self._now < until_ms:
+            self.step(min(self._now + self.site.city.tick_ms, until_ms))
+
     def step(self, until_ms: int) -> list[Detection]:
         """What is detected in the readings up to ``until_ms``."""
         rows, times = self._schedule.due(self._now, until_ms)
@@ -118,9 +123,9 @@ def exercise(detection: Detection, drill: str) -> Detection:
 
 
 def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms: int, whole: bool = False) -> Shadow:
-    """The shadow of ``drill`` from ``begin_ms`` on, of the part of the city it touches or of the ``whole`` of it.
+    """A shadow for ``drill``, quiet yet and ready at ``begin_ms``: of the part of the city it touches, or the ``whole``.
 
-    Raises ``DrillError`` where the city has no simulator, or an injection reaches nothing.
+    Raises ``DrillError`` where the city has no simulator.
     """
     try:
         found = places(pack)
@@ -133,9 +138,7 @@ def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms:
     city = City(part, found, pack.calendar, found.seed, None, number[chosen], 0.0, chengdu.readings())
     known = packs_reload.sound()
     site = Site(home, pack, part, known, layouts(pack, part, known))
-    shadow = Shadow(site, city, begin_ms)
-    shadow.inject(drill, begin_ms)
-    return shadow
+    return Shadow(site, city, begin_ms)
 
 
 def built(pack: Pack) -> Register:
