@@ -5,21 +5,18 @@ A zone's points are those that this wall recorded as the ticks came; a datastrea
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 
-from config.pack import PackError, load_all
+from config.pack import Pack
 from config.register import Register
 from models.values import Alert
 from wall.past import ZonePast
 from wall.view import Row, number
-
-log = logging.getLogger(__name__)
 
 BEFORE_MS, AFTER_MS = 45 * 60_000, 30 * 60_000  # of the onset
 POINTS = 400  # at most; more are thinned to their means
@@ -38,13 +35,9 @@ GROUP BY part ORDER BY at
 """
 
 
-def looked_at() -> dict[tuple[str, str], str]:
-    """The property that each rule (pack, name) of the shipped packs looks at; none where the packs cannot be read."""
-    try:
-        return {(pack.name, rule.name): rule.property for pack in load_all() for rule in pack.rules}
-    except PackError as error:
-        log.error("alerts have no curves by their rule's property: %s", error)
-        return {}
+def looked_at(packs: Iterable[Pack]) -> dict[tuple[str, str], str]:
+    """The property that each rule (pack, name) looks at."""
+    return {(pack.name, rule.name): rule.property for pack in packs for rule in pack.rules}
 
 
 class Curves:

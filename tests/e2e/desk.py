@@ -23,7 +23,7 @@ ARGUMENTS = [
 ]
 SIZES = {"desk": (1920, 1080), "wide": (7680, 2160)}
 SAID_MS = 20_000  # an acknowledgement can be taken back for 5 s before it is carried out
-LIVE_S = 15.0  # from an empty page to a live one on a busy machine
+LIVE_S = 40.0  # from an empty page to a live one on a busy machine
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from models.values import Alert, Answer, Command, Order, from_json, to_json
 from tests.wall.feed import Feed
 from wall.accounts import add_display, add_user
 
-READY_S = 30.0
+READY_S = 90.0
 LAUNCH = "from config.settings import Settings; from wall.app import run; run(Settings())"
 
 
@@ -61,6 +61,12 @@ class Stage:
     def url(self) -> str:
         """The wall's address."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The wall's process."""
+        assert self._wall is not None
+        return self._wall.pid
 
     @property
     def settings(self) -> Settings:
