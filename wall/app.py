@@ -137,7 +137,7 @@ def create(settings: Settings, look_back: Open | None = None) -> Wall:
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     routes.add(server)
-    curves = Curves(settings.archive, register, hub.past, looked_at())
+    curves = Curves(settings.archive, register, hub.past, looked_at(loaded))
     reports = Reports(settings, (sys.executable, "-m", "citybrain"))
     Console(hub, commands, holding, city, Views(settings.home), reports, curves).add(server)
     planner.add(server)
