@@ -105,8 +105,10 @@ def _outside(part: Part) -> str:
     try:
         with pq.ParquetFile(part.path) as file:
             for number in range(file.num_row_groups):
-                offsets = file.read_row_group(number)["offset"]
-                low, high = offsets.to_numpy().min(), offsets.to_numpy().max()
+                offsets = file.read_row_group(number)["offset"].to_numpy()
+                if not len(offsets):
+                    continue
+                low, high = int(offsets.min()), int(offsets.max())
                 if low < part.first or high >= part.next:
                     return f"{part.path} holds offsets {low} to {high}, its name says {part.first} to {part.next - 1}"
     except (OSError, pa.ArrowException) as error:
