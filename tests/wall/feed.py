@@ -190,8 +190,13 @@ class Feed:
     def step(self) -> None:
         """One fifth of a second of the city."""
         self.ticks += 1
+        self.speak((self.phase == self.ticks % STEPS) & ~self.silent)
+        if self.ticks % STEPS == 0:
+            self.write_zones()
+
+    def speak(self, speaks: NDArray[np.bool_]) -> None:
+        """The datastreams (datastreams,) bool have new values."""
         now = time.time()
-        speaks = (self.phase == self.ticks % STEPS) & ~self.silent
         level = self.base[speaks] * (1 + 0.15 * math.sin(now / 40))
         self.value[speaks] = np.where(
             self.gauge[speaks], np.abs(self.rng.normal(0.02, 0.01, speaks.sum())), self.rng.poisson(level)
@@ -206,8 +211,6 @@ class Feed:
                 chunks = np.unique(moved // contract.CHUNK).tolist()
                 stamp = int(now * 1000)
                 self._say({"what": "values", "shard": shard, "chunks": chunks, "time": stamp, "accepted": stamp - 60})
-        if self.ticks % STEPS == 0:
-            self.write_zones()
 
     def write_zones(self) -> None:
         """The zone sums, the city's totals and the sources."""
