@@ -1,4 +1,4 @@
-"""Pictures of every scene at the sizes of real walls, in calm, busy, flood, emergencies and stale data, to be looked at.
+"""Pictures of every scene at the sizes of real walls, in calm, busy, flood, emergencies, stale data, to be looked at.
 
 ``python -m tests.wall.pictures DIR [--scenes overview,flood] [--sizes 1920x1080] [--moods calm]`` writes
 ``<scene>-<mood>-<size>.png``. Store, broker and wall run below a temporary folder and are ended with it.

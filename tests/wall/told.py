@@ -56,6 +56,7 @@ class Told:
         self.body["levels"][unpack_rows(base64.b64decode(packed["lost"]))] = NONE
 
     def same(self, other: Told) -> bool:
-        """Whether both would paint the same page."""
-        mine, theirs = ({k: v for k, v in it.body.items() if k not in ("at", "levels")} for it in (self, other))
+        """Whether both would paint the same page; when the store last spoke is told by every beat as well."""
+        apart = ("at", "changed", "levels")
+        mine, theirs = ({k: v for k, v in it.body.items() if k not in apart} for it in (self, other))
         return mine == theirs and np.array_equal(self.body["levels"], other.body["levels"])

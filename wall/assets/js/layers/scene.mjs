@@ -52,6 +52,8 @@ export class Near {
   }
 }
 
+const around = ([x, y], reach) => [x - reach, y - reach, x + reach, y + reach];
+
 export class Around {
   constructor(canvas, view) {
     this.view = view;
@@ -70,9 +72,11 @@ export class Around {
     const centre = at(it);
     this.#rings(centre);
     it.cameras.forEach((camera, i) => this.#camera(at(camera), i + 1));
-    this.#units(it, at, centre);
+    const units = this.#units(it, at, centre); // all boxes first, so that no name covers a unit
+    this.taken.push(around(centre, view.rem * 1.8), ...units.map(({ place }) => around(place, view.rem)));
     draw(context, it.level, "unacknowledged", ...centre, view.rem * 3.4);
     this.#label(view.app.format.both(it.place), centre, view.rem * 2.2, true);
+    for (const { place, text } of units) this.#label(text, place, view.rem * 1.5, false);
   }
 
   #rings([x, y]) {
@@ -106,7 +110,7 @@ export class Around {
 
   // Units that come are drawn where they are; those beyond the map stand at its edge, in the direction they come from.
   #units(it, at, centre) {
-    const { context, view } = this, f = view.app.format, margin = view.rem * 2.2;
+    const { context, view } = this, f = view.app.format, margin = view.rem * 2.2, out = [];
     for (const row of it.units) {
       const unit = view.app.state.units.get(row.id);
       if (!unit) continue;
@@ -115,8 +119,9 @@ export class Around {
       if (COMING.has(unit.status)) way(context, view, place, centre);
       square(context, view, place, unit.status, 1.3);
       const eta = row.due ? f.t("takeover.eta", { eta: f.span(row.due - view.app.now()) }) : f.known(`unit.status.${unit.status}`, unit.status);
-      this.#label(`${f.both(row.name)} ${eta}`, place, view.rem * 1.5, false);
+      out.push({ place, text: `${f.both(row.name)} ${eta}` });
     }
+    return out;
   }
 
   // Beside its point where nothing stands yet: right, left, below, above.

@@ -1,8 +1,7 @@
 // An emergency has the screen: what and where, the plan with its deadlines, the map with rings, cameras, units, what is
 // expected, the timeline. Two stand side by side; the header counts the others.
 import { View } from "../map.mjs";
-import { el, put, say } from "../dom.mjs";
-import { canvas, remPx } from "../dom.mjs";
+import { canvas, el, put, remPx, say } from "../dom.mjs";
 import { Around, Near } from "../layers/scene.mjs";
 import { mark } from "../marks.mjs";
 import { curve } from "./curve.mjs";
@@ -40,12 +39,12 @@ class Emergency {
     const f = app.format, panel = (name, title, ...children) => el("section", { class: `panel ${name}` }, el("header", {}, el("h2", {}, f.known(title, title)), el("div", { class: "aside" })), el("div", { class: "body" }, ...children));
     this.title = { sign: el("span"), what: el("h2"), since: el("b") };
     this.head = el("header", { class: "case-head" }, this.title.sign, this.title.what, this.title.since);
-    this.facts = panel("facts", "takeover.event");
-    this.plan = panel("plan", "takeover.plan");
-    this.seen = panel("cameras", "takeover.cameras");
-    this.units = panel("forces", "takeover.units");
-    this.ahead = panel("ahead", "takeover.ahead");
-    this.line = panel("timeline", "takeover.timeline");
+    this.facts = panel("em-facts", "takeover.event");
+    this.plan = panel("em-plan", "takeover.plan");
+    this.seen = panel("em-cameras", "takeover.cameras");
+    this.units = panel("em-forces", "takeover.units");
+    this.ahead = panel("em-ahead", "takeover.ahead");
+    this.line = panel("em-timeline", "takeover.timeline");
     this.holder = el("div", { class: "layers" });
     this.map = el("section", { class: "panel map" }, this.holder);
     this.node = el("article", { class: "emergency", "data-id": id }, this.head, this.facts, this.plan, this.map, this.seen, this.units, this.ahead, this.line);
