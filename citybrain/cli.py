@@ -268,7 +268,8 @@ def forecast_use(
 @packs.command("list")
 def packs_list(folder: PackFolder = None, as_json: Json = False) -> int:
     """The packs with their state."""
-    from citybrain.commands.packs import FOLDER, show
+    from citybrain.commands.packs import show
+    from config.pack import FOLDER
 
     return show(as_json, folder or FOLDER)
 
@@ -276,7 +277,8 @@ def packs_list(folder: PackFolder = None, as_json: Json = False) -> int:
 @packs.command("check")
 def packs_check(names: PackNames = None, folder: PackFolder = None, as_json: Json = False) -> int:
     """Check every pack; exit 1 when one is refused, naming file, key, value and remedy."""
-    from citybrain.commands.packs import FOLDER, check
+    from citybrain.commands.packs import check
+    from config.pack import FOLDER
 
     return check(folder or FOLDER, names or (), as_json)
 
@@ -289,9 +291,46 @@ def packs_test(
     as_json: Json = False,
 ) -> int:
     """Run the packs' own tests: short series with the alerts that they must and must not give."""
-    from citybrain.commands.packs import FOLDER, test
+    from citybrain.commands.packs import test
+    from config.pack import FOLDER
 
     return test(folder or FOLDER, names or (), with_drills, as_json)
+
+
+@packs.command("new")
+def packs_new(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and -, as in lift-rescue.")],
+    observed: Annotated[str, typer.Option("--property", help="What its sensors observe; default from the name.")] = "",
+    kind: Annotated[str, typer.Option("--kind", help="The kind of asset that observes it.")] = "sensor",
+    folder: PackFolder = None,
+) -> int:
+    """Begin a pack: pack.yaml, runbook, plan and a drill that are sound from the first minute."""
+    from citybrain.commands.packs import new
+    from config.pack import FOLDER
+
+    return new(name, observed, kind, folder or FOLDER)
+
+
+@packs.command("schema")
+def packs_schema(
+    write: Annotated[bool, typer.Option("--write", help="Into config/packs/pack.schema.json.")] = False,
+) -> int:
+    """The JSON Schema of pack.yaml, for editors."""
+    from citybrain.commands.packs import show_schema
+
+    return show_schema(write)
+
+
+@packs.command("cards")
+def packs_cards(
+    folder: PackFolder = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Elsewhere than docs/packs.")] = None,
+) -> int:
+    """Write the packs' cards into docs/packs."""
+    from citybrain.commands.packs import write_cards
+    from config.pack import FOLDER
+
+    return write_cards(folder or FOLDER, output)
 
 
 @dead.command("list")
@@ -416,6 +455,24 @@ def report_shift(
     from citybrain.commands.report import shift
 
     return shift(settings(city=city), start, end, lang, output)
+
+
+@app.command("after-action")
+def after_action(
+    output: Annotated[Path, typer.Option("-o", "--output", help="A name that ends in .html, .pdf or .docx.")],
+    incident: Annotated[str | None, typer.Argument(help="Its id; without it the gravest of the span is told.")] = None,
+    city: CityName = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="2019-12-31T18:00, local: the span that is drawn.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="2020-01-01T06:00")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="html, pdf or docx; as the name ends.")] = None,
+    language: Annotated[str, typer.Option(help="zh or en")] = "zh",
+) -> int:
+    """What happened in an incident: map, curves, who did what when, deadlines, and how it went against the plan."""
+    from citybrain.commands.after_action import run as command
+
+    return command(settings(city=city), incident, start, end, form, language, output)
 
 
 @drill_app.command("list")
