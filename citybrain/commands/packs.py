@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from citybrain.packs import complete, trial
+from citybrain.packs import begin, cards, complete, schema, trial
 from config import city as cities
 from config import drills
 from config.pack import FOLDER, Pack, PackError
@@ -112,7 +112,7 @@ def _drills(folder: Path, names: Sequence[str]) -> list[dict[str, object]]:
             continue
         try:
             drill = drills.load(one.path)
-            sheet = headless.run(drill, one.pack, cities.load(drill.city)).sheet
+            sheet = headless.run(drill, one.pack, cities.load(drill.city))
         except drills.DrillError as error:
             graded.append({"drill": one.name, "pack": one.pack, "passed": False, "grade": 0.0, "fault": str(error)})
         else:
@@ -121,3 +121,37 @@ def _drills(folder: Path, names: Sequence[str]) -> list[dict[str, object]]:
         word = "ok" if told["passed"] else "fails"
         print(f"{word:<6} {one.pack}: drill {one.name}, grade {told['grade']}", file=sys.stderr)
     return graded
+
+
+def new(name: str, property: str, kind: str, folder: Path = FOLDER) -> int:
+    """Begin a pack: a folder that is sound from the first minute; exit code 1 where it cannot be."""
+    try:
+        made = begin.begin(folder, name, property, kind)
+    except begin.BeginError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+    for path in made:
+        print(path)
+    print(
+        f"it is a draft; write it over, then: citybrain packs check {name} && citybrain packs test {name}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def show_schema(write: bool) -> int:
+    """Print the JSON Schema of pack.yaml, or write its file; exit code 0."""
+    if not write:
+        print(schema.text(), end="")
+        return 0
+    print(f"{schema.FILE}: {'written' if schema.write() else 'is as it should be'}", file=sys.stderr)
+    return 0
+
+
+def write_cards(folder: Path = FOLDER, docs: Path | None = None) -> int:
+    """Write the cards of the packs where they are not as they should be; exit code 0."""
+    changed = cards.write(folder, docs or cards.DOCS)
+    for path in changed:
+        print(path)
+    print(f"{len(changed)} cards written", file=sys.stderr)
+    return 0

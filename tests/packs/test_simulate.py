@@ -153,7 +153,10 @@ def test_the_simulated_city_says_what_the_pack_declares(city: City) -> None:
         ),
         (change("simulate.readings.0.noise", -1), "readings[0].noise: -1 is out of bounds; write at least 0"),
         (change("simulate.readings.0.model", "rain"), "readings[0].base: model: rain says it all; take out base"),
-        (change("simulate.readings.0.state", {"share": 2, "lasts": "1m"}), "readings[0].state.share: 2 is out of bounds"),
+        (
+            change("simulate.readings.0.state", {"share": 2, "lasts": "1m"}),
+            "readings[0].state.share: 2 is out of bounds",
+        ),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(break_it: Callable[[Declared], None], says: str) -> None:
