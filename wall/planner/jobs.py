@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wall.planner.tools import ToolError, Tools, answer, end
+from wall.planner.tools import NICE, ToolError, Tools, answer, end
 
 log = logging.getLogger(__name__)
 RUNNING = 2  # at once, of all planners together
@@ -88,10 +88,10 @@ class Jobs:
     async def _run(self, job: Job, words: tuple[str, ...], good: tuple[int, ...]) -> None:
         process: Process | None = None
         try:
-            process = await self._tools.start(*words)
+            process = await self._tools.start(*words, nice=NICE)
             out, said = await asyncio.gather(_read(process), self._follow(job, process))
             code = await process.wait()
-            if code in good:
+            if code in good and out.strip():
                 job.result, job.state, job.progress = answer(out), "done", 1.0
             else:
                 job.error, job.state = said or f"the command ended with {code}", "failed"

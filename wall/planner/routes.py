@@ -51,7 +51,7 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Expression = Annotated[str, msgspec.Meta(max_length=2000)]
-LETTER = re.compile(r"[A-Za-z0-9-]{1,64}")
+LETTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
 class Silenced(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,9 +86,13 @@ class Adopted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /planner/jobs. ``preview``: the archive's last day with a rule or the dial changed."""
+    """The body of POST /planner/jobs.
 
-    what: Literal["preview", "verify"]
+    ``preview``: the archive's last day with a rule or the dial changed; ``verify``: the audit; ``drill``: run at speed.
+    """
+
+    what: Literal["preview", "verify", "drill"]
+    drill: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] | None = None
     rule: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_-]*$")] | None = None
     expr: Expression = ""
     clear: Expression = ""
@@ -135,6 +139,7 @@ class Planner:
             ("adopt", "POST", self.adopt),
             ("audit", "GET", self.audit),
             ("forecasts", "GET", self.forecasts),
+            ("past", "GET", self.past),
             ("jobs", "GET", self.jobs),
             ("jobs", "POST", self.begin),
             ("jobs/{job}", "GET", self.job),
@@ -224,6 +229,12 @@ class Planner:
         _looking(request)
         return {"properties": await self._tools.ask("forecast", "list", "--json")}
 
+    async def past(self, request: Request) -> Any:
+        """What can be looked back at and practised: the picture's incidents, and the drills."""
+        _looking(request)
+        found = await self._store.incidents()
+        return {"incidents": seen.incidents(found), "drills": await asyncio.to_thread(seen.drills)}
+
     # --- what is changed ------------------------------------------------------------------------------------------
 
     async def silence(self, request: Request) -> Any:
@@ -287,11 +298,11 @@ class Planner:
         return {"jobs": [msgspec.structs.replace(job, result=None) for job in self._jobs.listed()]}
 
     async def begin(self, request: Request) -> Any:
-        """Begin a preview (who may change) or a check of the audit (who may read it)."""
+        """Begin a preview or a drill (who may change), or a check of the audit (who may read it)."""
         asked = await _body(request, Asked)
         session = _auditing(request) if asked.what == VERIFY else _changing(request)
-        words = ("audit", "verify", "--json") if asked.what == VERIFY else await self._preview(asked)
-        good = (0, 1) if asked.what == VERIFY else (0,)
+        words = await self._words(asked)
+        good = (0,) if asked.what == PREVIEW else (0, 1)  # a broken history and a drill not passed are answers too
         told = {name: value for name, value in msgspec.to_builtins(asked).items() if value not in (None, "")}
         try:
             return self._jobs.begin(asked.what, session.user, words, told, good)
@@ -315,6 +326,17 @@ class Planner:
         if found.by != session.user and not changes(session):
             raise Refusal(403, f"this job is {found.by}'s; ask them, a planner or a supervisor")
         return await self._jobs.stop(job)
+
+    async def _words(self, asked: Asked) -> tuple[str, ...]:
+        """The command of a job; raises ``Refusal``."""
+        if asked.what == VERIFY:
+            return ("audit", "verify", "--json")
+        if asked.what == PREVIEW:
+            return await self._preview(asked)
+        known = [row["drill"] for row in await asyncio.to_thread(seen.drills) if "refused" not in row]
+        if asked.drill is None or asked.drill not in known:
+            raise Refusal(422, f"drill: there is no sound drill {asked.drill}; there are {', '.join(known) or 'none'}")
+        return ("drill", "run", asked.drill, "--json")
 
     async def _preview(self, asked: Asked) -> tuple[str, ...]:
         """The command of a re-run of the last day; raises ``Refusal`` where nothing is changed."""

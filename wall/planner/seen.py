@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from config import drills as exercises
 from config import pack as packs
+from config.drills import DrillError
 from config.pack import Pack, PackError
 from config.register import Register
 from config.registrar import Registrar
@@ -17,12 +19,13 @@ from models.calendar import DAY_MS, Calendar
 from models.roster import Duty, Roster, Rota
 from models.rules import Rule
 from models.silences import Silence
-from models.values import from_json
+from models.values import SEVERITIES, Incident, from_json
 from wall.view import text
 
 Row = dict[str, Any]
 AHEAD_DAYS = 7  # of the roster
 HANDOVERS = 10
+LOOKED_BACK = 100  # incidents that are offered for a replay
 SILENCE, ROTA = "silence/", rosters.ROTA
 
 
@@ -170,3 +173,34 @@ def unknown(rows: Mapping[bytes, bytes], registrar: Registrar, register: Registe
         asset, _, observed = one["datastream"].rpartition("/")
         shown.append({**one, "property": observed, "kinds": registrar.kinds(observed), "asset": known.get(asset)})
     return shown
+
+
+def drills() -> list[Row]:
+    """Every drill of the packs with what it practises, or why it is refused."""
+    return [_drill(one) for one in exercises.listed()]
+
+
+def _drill(one: exercises.Listed) -> Row:
+    row: Row = {"drill": f"{one.pack}/{one.name}", "pack": one.pack}
+    try:
+        drill = exercises.load(one.path)
+    except DrillError as error:
+        return row | {"refused": str(error)}
+    return row | {"title": text(drill.title), "city": drill.city, "lasts": drill.lasts}
+
+
+def incidents(rows: Mapping[bytes, bytes]) -> list[Row]:
+    """The incidents of the picture to look back at, the newest first, with the span that they took (ms)."""
+    found = sorted((from_json(data, Incident) for data in rows.values()), key=lambda one: -one.opened)
+    return [
+        {
+            "id": one.id,
+            "title": text(one.title),
+            "level": SEVERITIES.index(one.severity) + 1,
+            "state": one.state,
+            "opened": one.opened,
+            "closed": one.closed,
+            "changed": one.changed,
+        }
+        for one in found[:LOOKED_BACK]
+    ]

@@ -1,7 +1,7 @@
 """The product's own command line as a tool: dead letters, audit, forecasts and re-runs, each in a child process.
 
 What they read lies in the broker's log and the archive, and may take a core for a minute: in a process of its own it
-neither slows the pushed stream nor leaves its memory behind, and it can be stopped. They run as nice as can be.
+neither slows the pushed stream nor leaves its memory behind, and it can be stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,11 +18,11 @@ import msgspec
 from config.settings import Settings
 
 COMMAND = (sys.executable, "-m", "citybrain")
-ANSWER_S = 45.0
+ANSWER_S = 90.0  # usually one or two
 OUTPUT_LIMIT = 16 * 1024 * 1024  # of one answer
 LINE_LIMIT = 64 * 1024
 TOGETHER = 2  # answers made at once; a third one waits
-NICE = 10  # live work goes first
+NICE = 10  # of long work: the live city goes first
 
 
 class ToolError(RuntimeError):
@@ -38,14 +37,15 @@ class Tools:
         self._environment = {**os.environ, **environment(settings)}
         self._free = asyncio.Semaphore(TOGETHER)
 
-    async def start(self, *words: str, environment: Mapping[str, str] | None = None) -> Process:
+    async def start(self, *words: str, nice: int = 0) -> Process:
         """The command ``words`` as a running process, with pipes for what it says."""
         process = await asyncio.create_subprocess_exec(
             *self._command, *words, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, limit=LINE_LIMIT,
-            env={**self._environment, **(environment or {})},
+            env=self._environment,
         )  # fmt: skip
-        with contextlib.suppress(ProcessLookupError):  # it may be over already
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        if nice:
+            with contextlib.suppress(ProcessLookupError):  # it may be over already
+                os.setpriority(os.PRIO_PROCESS, process.pid, nice)
         return process
 
     async def ask(self, *words: str, good: tuple[int, ...] = (0,)) -> Any:

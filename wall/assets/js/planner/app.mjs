@@ -6,12 +6,13 @@ import { Audit } from "./tabs/audit.mjs";
 import { Dead } from "./tabs/dead.mjs";
 import { Forecasts } from "./tabs/forecasts.mjs";
 import { Packs } from "./tabs/packs.mjs";
+import { Past } from "./tabs/past.mjs";
 import { Register } from "./tabs/register.mjs";
 import { Roster } from "./tabs/roster.mjs";
 import { Rules } from "./tabs/rules.mjs";
 import { Silences } from "./tabs/silences.mjs";
 
-const TABS = [Rules, Packs, Silences, Roster, Register, Dead, Audit, Forecasts];
+const TABS = [Rules, Packs, Silences, Roster, Register, Dead, Audit, Forecasts, Past];
 const RETRY_MS = 2000;
 
 export class Planner {

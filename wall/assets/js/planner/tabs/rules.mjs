@@ -94,15 +94,16 @@ export class Rules extends Tab {
       return el("details", { open: rows.length > 0 && rows.length < 8 }, el("summary", {}, f.t(`plan.preview.${key}`, { n: rows.length })),
         el("ul", {}, ...rows.slice(0, LISTED).map((one) => el("li", {}, this.#alert(one))), rows.length > LISTED ? el("li", {}, f.t("plan.preview.more", { n: rows.length - LISTED })) : null));
     };
-    return el("section", { class: "card result-card" }, el("h3", {}, f.t("plan.preview.title", { what })),
+    return el("section", { class: "card", "data-result": "preview" }, el("h3", {}, f.t("plan.preview.title", { what })),
       el("p", { class: "versus" }, el("span", {}, el("b", {}, rate(it.before?.per_hour)), f.t("plan.preview.before")), el("span", { "aria-hidden": "true" }, "→"), el("span", {}, el("b", {}, rate(it.after?.per_hour)), f.t("plan.preview.after"))),
-      el("p", { class: "sub" }, f.t("plan.preview.span", { from: f.stamp(it.from), to: f.stamp(it.to), n: f.number(it.same ?? 0) })),
+      el("p", { class: "sub" }, f.t("plan.preview.span", { from: f.stamp(it.start), to: f.stamp(it.end), n: f.number(it.same ?? 0) })),
+      it.as_recorded === false ? el("p", { class: "fault" }, f.t("plan.preview.otherwise", { n: f.number(it.recorded?.alerts) })) : null,
       ...(it.notices ?? []).map((notice) => el("p", { class: "fault" }, typeof notice === "string" ? notice : f.both(notice))), list("came"), list("gone"), list("moved"));
   }
 
   #alert(one) {
-    const f = this.f, when = one.onset ?? one.time ?? one.at;
-    const minutes = one.minutes ? ` · ${f.t("plan.preview.minutes", { n: one.minutes.toFixed(1) })}` : "";
-    return `${when ? f.stamp(when) : ""} · ${one.rule ?? ""} · ${one.headline ? f.both(one.headline) : (one.place_name ? f.both(one.place_name) : one.place ?? one.id)}${minutes}`;
+    const f = this.f, earlier = one.minutes_earlier;
+    const moved = earlier ? ` · ${f.t(earlier > 0 ? "plan.preview.earlier" : "plan.preview.later", { n: Math.abs(earlier).toFixed(1) })}` : "";
+    return `${f.stamp(one.onset)} · ${one.rule} · ${f.both(one.headline ?? one.name)}${moved}`;
   }
 }
