@@ -1,20 +1,27 @@
-"""How appeals stand, in the store: for the wall's scene and ``GET /v1/appeals``; all of it can be written again."""
+"""How appeals and warnings stand, in the store: for the wall's scenes and ``GET /v1/appeals``; all of it can be
+written again."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any, cast
 
 import msgspec
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from config import contract
-from models.appeals_picture import OWN, Appeals, figures, tables
+from models import appeals_picture, warnings_picture
+from models.appeals_picture import Appeals
 from models.values import Alert, from_json, to_json
+from models.warned import WARNING
+from models.warnings import Raised
 
 log = logging.getLogger(__name__)
+Rows = Mapping[str, Mapping[str, Any]]
 
 
 class AppealsBoard:
@@ -34,22 +41,35 @@ class AppealsBoard:
             self._missed(error)
             return []
 
-    async def show(self, appeals: Appeals) -> None:
-        """Write the picture; while the store is away it is told once, and written again the next time."""
-        city, now = self._city, int(time.time() * 1000)
-        pipe = self._client.pipeline(transaction=False)
-        pipe.set(contract.appeals(city), to_json(appeals))
-        for key, rows in ((contract.figures(city), figures(appeals)), (contract.tables(city), tables(appeals))):
-            pipe.hset(
-                key, mapping={f"{OWN}/{name}": msgspec.json.encode({**row, "at": now}) for name, row in rows.items()}
-            )
-        pipe.publish(contract.changes(city), json.dumps({"what": "appeals"}))
+    async def show(self, appeals: Appeals | None) -> None:
+        """Write the picture, of appeals where the city counts them; what the store misses is written the next time."""
+        city = self._city
         try:
+            raised = await self._raised()
+            pipe = self._client.pipeline(transaction=False)
+            self._tell(pipe, warnings_picture.PACK, warnings_picture.figures(raised), warnings_picture.tables(raised))
+            if appeals is not None:
+                pipe.set(contract.appeals(city), to_json(appeals))
+                own = appeals_picture.OWN
+                self._tell(pipe, own, appeals_picture.figures(appeals), appeals_picture.tables(appeals))
+                pipe.publish(contract.changes(city), json.dumps({"what": "appeals"}))
             await pipe.execute()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, msgspec.DecodeError) as error:
             self._missed(error)
         else:
             self._away = False
+
+    async def _raised(self) -> list[Raised]:
+        """The warnings that the room holds."""
+        items = cast("dict[bytes, bytes]", await self._client.hgetall(contract.room(self._city)))
+        return [from_json(body, Raised) for key, body in items.items() if key.startswith(WARNING.encode())]
+
+    def _tell(self, pipe: Any, pack: str, figures: Rows, tables: Rows) -> None:
+        """The numbers and tables of a pack's scene."""
+        now = int(time.time() * 1000)
+        for key, rows in ((contract.figures(self._city), figures), (contract.tables(self._city), tables)):
+            body = {f"{pack}/{name}": msgspec.json.encode({**row, "at": now}) for name, row in rows.items()}
+            pipe.hset(key, mapping=body)
 
     def _missed(self, error: Exception) -> None:
         if not self._away:

@@ -16,6 +16,7 @@ import msgspec
 from config import contract, event_setup
 from config.site import Site
 from models import appeals_picture, events
+from models.appeals_picture import Appeals
 from models.event_engine import EventEngine
 from models.values import Detection, to_json
 from streams import snapshots
@@ -110,11 +111,13 @@ class EventsAgent:
     # --- the picture ------------------------------------------------------------------------------------------------
 
     async def show(self) -> None:
-        """Write how appeals stand every few seconds while this worker has them, for ever."""
+        """Write how appeals and warnings stand every few seconds while this worker has them, for ever."""
         while True:
             await asyncio.sleep(SHOWN_S)
-            if self.owned and self.setup.subjects:
-                alerts = await self.board.alerts()
-                async with self.turn:
-                    told = appeals_picture.told(self.engine, alerts)
-                await self.board.show(told)
+            if self.owned:
+                await self.board.show(await self._told() if self.setup.subjects else None)
+
+    async def _told(self) -> Appeals:
+        alerts = await self.board.alerts()
+        async with self.turn:
+            return appeals_picture.told(self.engine, alerts)

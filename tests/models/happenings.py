@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from msgspec.structs import replace
 
 from models.appeals import Department, Subject
 from models.calendar import UTC
@@ -15,6 +18,7 @@ from models.scan.circles import circles
 from models.scan.prospective import Settings
 from models.values import Area, ServiceRequest, Severity, Text, Warning
 
+Message = Literal["Alert", "Update", "Cancel"]
 MINUTE, HOUR = 60_000, 3_600_000
 START = 1_750_032_000_000  # 2025-06-16 00:00 UTC
 PERIOD = 10 * MINUTE
@@ -37,7 +41,10 @@ RULES = (
 
 def setup() -> Setup:
     """The city."""
-    places = [Place(f"spot-{k}", Text(en=f"Spot {k}", zh=f"{k}号"), *SPOTS[k].tolist(), "d1") for k in range(100)]
+    places = [
+        Place(f"spot-{k}", Text(en=f"Spot {k}", zh=f"{k}号"), float(SPOTS[k, 0]), float(SPOTS[k, 1]), "d1")
+        for k in range(100)
+    ]
     settings = Settings(durations=(1, 2, 3), history=60, ready=20, most=3, trusted=10, memory=50)
     return Setup(
         rules=RULES,
@@ -51,7 +58,7 @@ def setup() -> Setup:
         ),
         streams=(Text(en="Water", zh="水务"), Text(en="Environment", zh="环境")),
         ground=Ground(places, circles(SPOTS, 15, "great-circle"), PERIOD, 2, settings),
-        sites=Sites(tuple(Site(id=f"s{k}", kind="school", name=Text(en="s", zh="s"), lon=SPOTS[k, 0], lat=SPOTS[k, 1])
+        sites=Sites(tuple(Site(id=f"s{k}", kind="school", name=Text(en="s", zh="s"), lon=float(SPOTS[k, 0]), lat=float(SPOTS[k, 1]))
                           for k in range(100)), {}),
         calendar=UTC,
         centre=Place("city", Text(en="City", zh="城市"), 104.05, 30.65, ""),
@@ -87,14 +94,13 @@ def request(name: str, code: str, at: int, spot: np.ndarray, status: str = "open
     )  # fmt: skip
 
 
-def warning(
-    name: str, message: str = "Alert", refers: tuple[str, ...] = (), sent: int = START, **told: object
-) -> Warning:
-    """A red CAP message about the south-west quarter of the places."""
+def warning(name: str, message: Message = "Alert", refers: tuple[str, ...] = (), **told: object) -> Warning:
+    """A red CAP message about the south-west quarter of the places, for six hours from START; ``told`` differs."""
     square = ((103.99, 30.59), (104.045, 30.59), (104.045, 30.645), (103.99, 30.645))
-    given: dict[str, object] = {"severity": "Extreme", "colour": "red", "expires": sent + 6 * HOUR} | told
     text = Text(en="Gale", zh="大风")
-    return Warning(
-        id=name, sender="met", sent=sent, message=message, references=refers, event=text, headline=text,
-        areas=(Area(name="South-west", polygons=(square,)),), **given,
-    )  # type: ignore[arg-type]  # as named  # fmt: skip
+    usual = Warning(
+        id=name, sender="met", sent=START, message=message, references=refers, event=text, headline=text,
+        severity="Extreme", colour="red", areas=(Area(name="South-west", polygons=(square,)),),
+        expires=START + 24 * HOUR,
+    )  # fmt: skip
+    return replace(usual, **told)

@@ -34,9 +34,11 @@ def asked(name: str, code: str = "0101", at: int = MONDAY, **told: object) -> Se
     return ServiceRequest(id=name, code=code, category=code, requested=at, **told)  # type: ignore[arg-type]  # as named
 
 
-def answered(name: str, code: str = "0101", after: int = HOUR // 2, **told: object) -> ServiceRequest:
+def answered(
+    name: str, code: str = "0101", after: int = HOUR // 2, satisfied: bool | None = None, solved: bool | None = None
+) -> ServiceRequest:
     """The same request when it is answered."""
-    return asked(name, code, status="closed", updated=MONDAY + after, **told)
+    return asked(name, code, status="closed", updated=MONDAY + after, satisfied=satisfied, solved=solved)
 
 
 def test_an_urgent_appeal_is_late_after_an_hour() -> None:
