@@ -81,8 +81,12 @@ export class Case {
       open ? this.#button("units", f.t("units.key"), () => units(this.app, it.id)) : null,
       open ? this.#button("merge", f.t("merge.key"), () => merge(this.app, it.id, it.title)) : null,
       open && it.owner === this.app.user.name ? this.#button("release", f.t("incident.release"), () => this.#order("release")) : null,
-      it.wall === "on" ? this.#button("wall-off", f.t("incident.wall-off"), () => this.#order("wall-off")) : null);
+      this.#onWall(it) ? this.#button("wall-off", f.t("incident.wall-off"), () => this.#order("wall-off"))
+        : open ? this.#button("wall-on", f.t("incident.wall-on"), () => this.#order("wall-on")) : null);
   }
+
+  // Whether the incident claims the big screen now (wall/emergency.py), by rule or by a person.
+  #onWall(it) { return it.wall === "on" || (it.wall !== "off" && Boolean(this.app.state.takeover?.has(it.id))); }
 
   // What the plan answers with, row by row, and what it was asked with.
   #proposal(it) {
