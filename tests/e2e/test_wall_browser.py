@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from config import city as cities
+from config import contract
 from models import alarm, incidents
 from models.flood import Flooded
 from models.values import Incident, Task, Text
@@ -226,14 +227,102 @@ def test_the_browser_paints_what_a_fresh_one_would(page: Page, stage: Stage, chr
     other.context.close()
 
 
+def calm(stage: Stage) -> None:
+    """Nothing claims the wall any more."""
+    stage.feed.redis.delete(contract.incidents(stage.city.id))
+    stage.feed.populate(feed.MOODS["calm"])
+
+
+def wall(stage: Stage, chromium: Browser, size: tuple[int, int] = (1920, 1080)) -> Page:
+    """A live wall's page, let in by its token alone."""
+    page = desk.open_page(chromium, size)
+    page.goto(f"{stage.url}/wall?display={stage.display()}")
+    desk.wait_until_live(page)
+    return page
+
+
+SCENE = "() => document.querySelector('.scene.on:not(.coming)')?.dataset.name"
+
+
+def test_an_emergency_takes_the_screen_and_a_dispatcher_gives_it_back(
+    page: Page, stage: Stage, chromium: Browser
+) -> None:
+    """Red header, rings, plan, units, cameras; all without a reload, and with its end the old scene is there again."""
+    calm(stage)
+    stage.feed.write_room(feed.MOODS["calm"])
+    big = wall(stage, chromium)
+    desk.until(big, f"() => ({SCENE})() === 'overview'")
+    big.evaluate("window.mark = 1")
+    incident = stage.feed.emergency(0)
+    desk.until(big, f"() => ({SCENE})() === 'takeover'")
+    expect(big.locator(".head")).to_contain_text(incident.title.zh)
+    expect(big.locator(".emergency .em-plan li.done")).to_have_count(2)
+    expect(big.locator(".emergency .em-forces li")).to_have_count(5)
+    expect(big.locator(".emergency .camera")).to_have_count(8)
+    assert big.locator(".emergency canvas.around").evaluate("(it) => it.width") > 500
+    desk.until(page, "(id) => window.citybrain.state.incidents.has(id)", incident.id)
+    answer = page.evaluate(ORDER, {"about": "incident", "subject": incident.id, "do": "wall-off"})
+    assert answer == 200
+    desk.until(big, f"() => ({SCENE})() === 'overview'")
+    assert big.evaluate("window.mark") == 1
+    assert big.locator(".head.claimed").count() == 0
+    big.context.close()
+
+
+ORDER = """async (body) => (await fetch("/order", { method: "POST", headers: { "content-type": "application/json" },
+    body: JSON.stringify(body) })).status"""
+
+
+def test_two_emergencies_split_the_wall_and_the_third_is_counted(stage: Stage, chromium: Browser) -> None:
+    """The oldest two stand side by side; a display can take none of them off."""
+    calm(stage)
+    stage.feed.write_room(feed.MOODS["two"])
+    big = wall(stage, chromium, (7680, 2160))
+    expect(big.locator(".emergency")).to_have_count(2)
+    expect(big.locator(".emergency-title")).to_contain_text("另有 1 起")
+    key = big.locator(".emergency").first.get_attribute("data-id")
+    assert big.evaluate(ORDER, {"about": "incident", "subject": key, "do": "wall-off"}) == 403
+    calm(stage)
+    stage.feed.write_all()
+    desk.until(big, f"() => ({SCENE})() === 'overview'", timeout_s=20)
+    big.context.close()
+
+
+def test_the_playlist_changes_scenes_without_a_reload(stage: Stage, chromium: Browser) -> None:
+    """Each scene of the list comes in turn, drawn, with no panel failed; what is hidden gives its pixels back."""
+    calm(stage)
+    big = wall(stage, chromium)
+    big.evaluate("window.mark = 1")
+    turns = big.evaluate("window.citybrain.stage.playlist.map((turn) => turn.scene)")
+    assert turns[0] == "overview"
+    assert {"flood", "holiday-crowd", "sources", "quality"} < set(turns)
+    for name in [*turns[1:], turns[0]]:
+        big.evaluate("window.citybrain.stage.next()")
+        desk.until(big, f"(name) => ({SCENE})() === name && document.querySelectorAll('.scene.on').length === 1", name)
+        assert big.locator("[data-state=failed]").count() == 0
+    assert big.evaluate("window.mark") == 1
+    hidden = big.locator(".scene:not(.on) .map canvas")
+    assert sum(canvas.evaluate("(it) => it.width * it.height") for canvas in hidden.all()) == 0
+    big.context.close()
+
+
+def test_a_page_that_no_longer_paints_loads_itself_anew(stage: Stage, chromium: Browser) -> None:
+    """The watchdog finds that no frame came for long, asks whether the server is there, and begins again."""
+    calm(stage)
+    big = wall(stage, chromium)
+    with big.expect_navigation(timeout=30_000):
+        big.evaluate("window.citybrain.stage.frame = () => {}; window.citybrain.stage.painted = -1e9")
+    desk.wait_until_live(big)
+    big.context.close()
+
+
 @pytest.mark.parametrize("size", desk.SIZES.values(), ids=desk.SIZES.keys())
 def test_a_wall_needs_no_login_and_fills_its_screen(
     stage: Stage, chromium: Browser, size: tuple[int, int], tmp_path: Path
 ) -> None:
     """By its display token alone; nothing scrolls, no panel failed, and its canvases have the screen's own pixels."""
-    page = desk.open_page(chromium, size)
-    page.goto(f"{stage.url}/wall?display={stage.display()}")
-    desk.wait_until_live(page)
+    calm(stage)
+    page = wall(stage, chromium, size)
     settle(page, stage, 2.0)
     assert "display" not in page.url
     width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
