@@ -45,6 +45,10 @@ def setup() -> Setup:
         Place(f"spot-{k}", Text(en=f"Spot {k}", zh=f"{k}号"), float(SPOTS[k, 0]), float(SPOTS[k, 1]), "d1")
         for k in range(100)
     ]
+    schools = tuple(
+        Site(id=f"s{k}", kind="school", name=Text(en="s", zh="s"), lon=float(SPOTS[k, 0]), lat=float(SPOTS[k, 1]))
+        for k in range(100)
+    )
     settings = Settings(durations=(1, 2, 3), history=60, ready=20, most=3, trusted=10, memory=50)
     return Setup(
         rules=RULES,
@@ -58,11 +62,10 @@ def setup() -> Setup:
         ),
         streams=(Text(en="Water", zh="水务"), Text(en="Environment", zh="环境")),
         ground=Ground(places, circles(SPOTS, 15, "great-circle"), PERIOD, 2, settings),
-        sites=Sites(tuple(Site(id=f"s{k}", kind="school", name=Text(en="s", zh="s"), lon=float(SPOTS[k, 0]), lat=float(SPOTS[k, 1]))
-                          for k in range(100)), {}),
+        sites=Sites(schools),
         calendar=UTC,
         centre=Place("city", Text(en="City", zh="城市"), 104.05, 30.65, ""),
-    )  # fmt: skip
+    )
 
 
 def appeals(periods: int, rng: np.random.Generator, first: int = 0, mean: float = 40.0) -> list[ServiceRequest]:
