@@ -40,6 +40,8 @@ SECTIONS = (
     "weather",
     "curves",
 )
+LEVEL_BYTES = 2  # of a level that moved, in base64
+LEAST_LEVELS = 200  # of a delta, however much else there is: the heat must not stand still
 HISTORY_SHOWN = 360  # points of the city's totals that a viewer keeps
 
 
@@ -96,15 +98,13 @@ class Board:
         else:
             self.sections[section].now[key] = row
 
-    def delta(self, at: int, accepted: int | None, limit: int) -> bytes | None:
+    def delta(self, at: int, accepted: int | None, limit: int, room: int | None = None) -> bytes | None:
         """What changed since the last delta as JSON, at most ``limit`` levels of it; None when nothing did.
 
-        ``at``: ms now; ``accepted``: ms when the oldest reading in it was accepted.
+        ``at``: ms now; ``accepted``: ms when the oldest reading in it was accepted; ``room``: how long it should be at
+        most, bytes. Heat is the least urgent of it: what else is told takes the room first.
         """
         body: Row = {}
-        moved = self._levels(limit)
-        if moved:
-            body["levels"] = {**moved, "held": self.held}
         for name, section in self.sections.items():
             diff = section.diff()
             if diff:
@@ -115,11 +115,17 @@ class Board:
         scale = self._scale()
         if scale != self._scale_shown:
             body["scale"] = self._scale_shown = scale
-        if not body and self.time == self._time_shown:
+        rest = msgspec.json.encode(body)
+        if room is not None:
+            limit = min(limit, max((room - len(rest)) // LEVEL_BYTES, LEAST_LEVELS))
+        moved = self._levels(limit)
+        if not body and not moved and self.time == self._time_shown:
             return None
         self._time_shown = self.time
         self.seq += 1
-        return msgspec.json.encode({**self._envelope(at), "accepted": accepted, **body})
+        told = {"levels": {**moved, "held": self.held}} if moved else {}
+        head = msgspec.json.encode({**self._envelope(at), "accepted": accepted, **told})
+        return head if len(rest) == len(b"{}") else head[:-1] + b"," + rest[1:]
 
     def forget(self) -> None:
         """Begin the history anew: the city's clock was set back. Every viewer needs a snapshot after this."""

@@ -20,7 +20,7 @@ from models import drills
 from models.alarm import WAITING
 from models.values import Alert, Incident, from_json
 from wall import blind, presence, view
-from wall.board import HISTORY_SHOWN, Board
+from wall.board import HISTORY_SHOWN, LEVEL_BYTES, Board
 from wall.holding import hold_ms
 from wall.past import ZonePast
 from wall.scenery import Scenery, Shows
@@ -37,8 +37,9 @@ REREAD_S = 10.0  # all alerts are read again this often: a published change can 
 AGES_S = 5.0
 SCALE_S = 2.0
 RETRY_S = 0.5
-LEVEL_BYTES_S = 16_000  # of the 25 kB/s a viewer may cost; two bytes a level in base64
-LEVELS_A_TICK = int(LEVEL_BYTES_S * TICK_S / 2)
+BYTES_S = 23_500  # of the 25 kB/s a viewer may cost: heartbeats and frames take the rest
+LEVEL_BYTES_S = 16_000  # of them, at most, for levels
+LEVELS_A_TICK = int(LEVEL_BYTES_S * TICK_S / LEVEL_BYTES)
 HISTORY_NEWER = 16  # points read a second once the history is there
 FORGOTTEN = 20  # cadences without a reading, at least a minute: the datastream is drawn as having no data
 BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0)
@@ -83,6 +84,7 @@ class Hub:
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
         self._answers: dict[str, asyncio.Event] = {}
         self._last_push = 0.0
+        self._room = 0.0  # bytes that a viewer may be sent now; under zero after much at once
         self._viewers_open = Gauge(
             "citybrain_wall_viewers", contract.METRICS["citybrain_wall_viewers"], registry=metrics
         )
@@ -217,8 +219,10 @@ class Hub:
             accepted = await self._read()
             self.connected = True
             at = now_ms()
-            delta = self.board.delta(at, accepted, LEVELS_A_TICK)
-            self._last_push = time.monotonic()
+            since, self._last_push = time.monotonic() - self._last_push, time.monotonic()
+            self._room = min(self._room + since * BYTES_S, BYTES_S)
+            delta = self.board.delta(at, accepted, LEVELS_A_TICK, int(self._room))
+            self._room -= len(delta or b"")
             if restart:
                 for viewer in self.viewers:
                     viewer.restart()

@@ -53,6 +53,19 @@ def test_held_moves_come_with_the_next_ticks() -> None:
     assert it.held == 0
 
 
+def test_the_heat_waits_when_much_else_is_told() -> None:
+    """Alerts take the room of a delta first; the levels have what is left, but never stand still."""
+    sizes = {}
+    for alerts in (0, 5, 50):
+        it = board(5000)
+        it.place = np.full(5000, 10.0, np.float32)
+        for key in range(alerts):
+            it.set("alerts", f"a{key}", {"headline": "x" * 80})
+        delta = it.delta(0, None, 3000, room=3000) or b""
+        sizes[alerts] = (int((it.level == 10).sum()), len(delta) < 3600)
+    assert sizes == {0: (1487, True), 5: (1220, True), 50: (200, False)}
+
+
 def test_only_the_changed_fields_of_a_row_are_told() -> None:
     """An acknowledgement costs some bytes, not the whole alert again."""
     it = board()
