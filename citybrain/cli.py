@@ -230,12 +230,16 @@ def ingest(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="throughput, latency, gateway, detectors, geo …")], as_json: Json = False
+    name: Annotated[str, typer.Argument(help="throughput, latency, gateway, detectors, geo …")],
+    lasts: Annotated[
+        str | None, typer.Option("--for", help="How long, where that is a choice (soak): 10m, 1h.")
+    ] = None,
+    as_json: Json = False,
 ) -> int:
     """Measure this machine; prints one JSON object."""
     from citybrain.commands.bench import run
 
-    return run(name, as_json)
+    return run(name, as_json, lasts)
 
 
 @forecast.command("train")
