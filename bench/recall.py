@@ -23,6 +23,7 @@ from models.detectors.silent import Silent
 from models.layout import Place, Series
 from models.partials import Partial
 from models.rules import Rule
+from models.sums import departure
 from models.values import Detection, Text
 
 WARM_DAYS = 7  # of hourly samples before the week
@@ -32,7 +33,7 @@ ZONE_FALSE_PER_HOUR = 0.03
 REFRACTORY = 6  # ticks within which a datastream is one event
 LEVELS = (3, 4, 5)
 KEPT = 3.0  # scores under this are not kept
-LINES = (5.0, 6.0, 7.0, 8.0, 10.0)  # tried for zones and boxes
+LINES = (3.0, 3.25, 3.5, 3.75, 4.0, 4.5, 5.0, 6.0)  # tried for zones and boxes
 NEAR_KM = 2.0
 KM_A_DEGREE = boxing.METRES_A_DEGREE / 1_000.0
 CELLS: dict[str, dict[str, Any]] = {"camera": {}, "gate": {}, "gauge": {"counts": False, "floor": 0.001}}
@@ -99,41 +100,58 @@ class Zones:
                 members.append(near)
                 kinds.append("venue")
         full = [row for row, who in enumerate(members) if len(who) >= 10]
+        district = [f"district-{d + 1}" for d in self.town.district[part].tolist()]
         places = [
-            _place(f"{kinds[row]}-{row}", float(lon[members[row]].mean()), float(lat[members[row]].mean()))
+            _place(
+                f"{kinds[row]}-{row}", float(lon[members[row]].mean()), float(lat[members[row]].mean()),
+                district[members[row][0]],
+            )
             for row in full
-        ]
+        ]  # fmt: skip
         series = [
             Series(at, kinds[row], "people", "1", len(members[row]), np.nan, 0.5e6)
             for at, row in zip(places, full, strict=True)
         ]
         grid = boxing.grid(lon, lat)
-        cells, column, counts = np.unique(grid.cell(lon, lat), return_inverse=True, return_counts=True)
+        cells, one, column, counts = np.unique(
+            grid.cell(lon, lat), return_index=True, return_inverse=True, return_counts=True
+        )
         first = len(series)
         numbers = np.arange(first, first + len(cells), dtype=np.int32)
-        self.boxes = Boxes("people", "1", grid, numbers, cells.astype(np.int32), counts, [None] * len(cells))
+        districts = [_place(district[row], 0.0, 0.0, district[row]) for row in one.tolist()]
+        self.boxes = Boxes("people", "1", grid, numbers, cells.astype(np.int32), counts, districts)
         who = np.concatenate([*(members[row] for row in full), np.arange(len(x))])
         where = np.concatenate([np.repeat(np.arange(first), [len(members[row]) for row in full]), first + column])
         self.sums = csr_array((np.ones(len(who)), (where, who)), shape=(first + len(cells), len(x)))
-        judges = {"people": detectors.get("running-level", {"memory": 24})}
+        judges = {"people": detectors.get("running-level", {"memory": 100})}
         self.engine = CityEngine(series, _rules(), judges, UTC, 1, week.TICK, 3 * week.TICK, boxes=(self.boxes,))
 
-    def step(self, tick: int, value: NDArray[np.float64], expected: NDArray[np.float32]) -> None:
+    def step(self, tick: int, value: NDArray[np.float64], told: Scores) -> None:
         """Add up a tick and judge it."""
         part = self.town.of("camera")
-        y, e = value[part], expected[part].astype(np.float64)
+        y, e = value[part], told.expected[part].astype(np.float64)
+        off = np.asarray(departure(y, e, told.low[part], told.high[part]), np.float64)
         here, known = np.isfinite(y), np.isfinite(y) & np.isfinite(e)
-        fields = (here, np.where(here, y, 0.0), known, np.where(known, y, 0.0), np.where(known, e, 0.0))
+        fields = (
+            here,
+            np.where(here, y, 0.0),
+            known,
+            np.where(known, y, 0.0),
+            np.where(known, e, 0.0),
+            np.where(known, off, 0.0),
+        )
         sums = [self.sums @ np.asarray(column, np.float64) for column in fields]
         before = time.process_time()
-        partial = Partial(0, week.MONDAY + tick * week.TICK, tick, sums[0], sums[1], sums[2], sums[3], sums[4])
+        count, total, know, known_value, known_expected, unison = sums
+        when = week.MONDAY + tick * week.TICK
+        partial = Partial(0, when, tick, count, total, know, known_value, known_expected, unison)
         for done in self.engine.step(partial):
             self.found += [(tick, one) for one in done.detections if one.state == "firing"]
         self.took += time.process_time() - before
 
 
-def _place(name: str, lon: float, lat: float) -> Place:
-    return Place(name, Text(name, name), lon, lat, "")
+def _place(name: str, lon: float, lat: float, district: str) -> Place:
+    return Place(name, Text(name, name), lon, lat, district)
 
 
 def _rules() -> list[Rule]:
@@ -141,10 +159,10 @@ def _rules() -> list[Rule]:
     rules = []
     for line in LINES:
         for what, kinds in (("zone", "('venue', 'district')"), ("box", "('box')")):
-            expr = f"score >= {line} AND value > expected AND zone_kind IN {kinds}"
+            expr = f"score >= {line} AND deviation > 0 AND zone_kind IN {kinds}"
             rules.append(
                 Rule(
-                    "bench", f"{what}/{line}", "zones", "people", expr, "score < 2", "Minor", Text("{place}", "{place}")
+                    "bench", f"{what}/{line}", "zones", "people", expr, "score < 2 OR deviation < 0", "Minor", Text("{place}", "{place}")
                 )
             )
     return rules
@@ -243,7 +261,7 @@ def measure(n: int, days: int) -> dict[str, Any]:
     watched.took, watched.scored = 0.0, 0
     for tick, value in week.ticks(town, truth, 0, last):
         told = watched.step(tick, value)
-        zones.step(tick, value, told.expected)
+        zones.step(tick, value, told)
         z = np.abs(ewma(peer, every, value))
         quality.step(tick, value, clean if tick >= SETTLE else None)
         if tick < SETTLE:

@@ -1,13 +1,14 @@
 """Boxes of one to three kilometres: a crowd is seen also where no zone is declared.
 
-The datastreams of a property are summed over the cells of a square grid, and over all squares of one to three cells by
+The datastreams of a property are summed over the cells of a square grid, and over all squares of some cells by
 2-D prefix sums (Crow, 1984): a sum is four looked-up numbers whatever the size. Each box is judged as a zone is, on its
-own running mean and scale. Of boxes that overlap the strangest is told; one that holds the same datastreams as a
+own running means and scales. Of boxes that overlap the strangest is told; one that holds the same datastreams as a
 smaller one is not looked at.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from models.values import Text
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 
-CELL_M = 1_000.0
-SIZES = (1, 2, 3)  # cells a side
+CELL_M = 500.0
+SIZES = (2, 3, 4, 6)  # cells a side: half a box lies between two places where it may stand
 LEAST = 12  # datastreams a box must hold: the mean of fewer does not show what a single one does not
 MOST_CELLS = 1_000_000  # of a grid; a place far off would make it larger than the city
 METRES_A_DEGREE = 111_320.0
@@ -98,6 +99,7 @@ class Boxes:
         ``districts`` where each lies."""
         self.property, self.unit, self.grid, self.columns, self.cells = property, unit, grid, columns, cells
         self._district = dict(zip(cells.tolist(), districts, strict=True))
+        self.districts, self.cell_members = ["" if one is None else one.id for one in districts], members
         totals = prefix(self._spread(members.astype(np.float64)))
         found = [self._of_size(totals, size) for size in SIZES if size <= min(grid.rows, grid.columns)]
         parts = np.concatenate(found, axis=1) if found else np.zeros((4, 0))
@@ -177,8 +179,7 @@ class Boxes:
         row, column = np.indices((self.grid.rows - size + 1, self.grid.columns - size + 1)).reshape(2, -1)
         members = over(totals, row, column, np.full(len(row), size))
         worth = members >= LEAST
-        for down in (0, 1) if size > 1 else ():
-            for right in (0, 1):
-                smaller = over(totals, row + down, column + right, np.full(len(row), size - 1))
-                worth &= smaller < members
+        smaller = max((one for one in SIZES if one < size), default=size)
+        for down, right in itertools.product(range(size - smaller + 1), repeat=2) if smaller < size else ():
+            worth &= over(totals, row + down, column + right, np.full(len(row), smaller)) < members
         return np.stack([row, column, np.full(len(row), size), members])[:, worth].astype(np.float64)

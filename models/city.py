@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from models.batch import Malformed
 from models.boxes import Boxes
 from models.calendar import Calendar
+from models.departures import NOWHERE, WIDE, Departures, Int32, alone, surroundings, whole_city
 from models.detections import from_change
-from models.detectors import SEASONS, Detector, State
+from models.detectors import SEASONS, Detector
 from models.forecast.profile import ProfileForecaster
 from models.forecast.zones import Outlook, ZoneForecasts, named
 from models.keeper import Keeper
@@ -32,8 +33,7 @@ from models.trust import Watch
 from models.values import Detection, Why
 
 BOX = "box"  # the kind of zone of a box
-BOX_LEAST = 4.0  # a box that scores less is not shown to the rules
-WIDE = ("city", "district", "functional")  # zones in which much else may happen at the same time
+BOX_LEAST = 3.0  # a box that scores less is not shown to the rules
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -75,16 +75,22 @@ class CityEngine:
         self.tick_ms = tick_ms
         self.grace_ms = grace_ms
         self.conditions = Conditions([rule for rule in rules if rule.reads == "zones"])
-        self._detectors = dict(detectors)
         self._rows = {
             name: np.array([i for i, s in enumerate(self.series) if s.property == name], np.int32) for name in detectors
         }
-        self._states = {name: detector.start(len(self._rows[name])) for name, detector in self._detectors.items()}
-        self.boxes = tuple(box for box in boxes if box.property in self._detectors)
+        self._members = np.array([s.members for s in self.series], np.float64)
+        self._judges = {
+            name: Departures(detector, self._members[self._rows[name]]) for name, detector in detectors.items()
+        }
+        self._city = {name: whole_city(self.series, name) for name in detectors}
+        self._around = {name: self._surroundings(name) for name in detectors}
+        self.boxes = tuple(box for box in boxes if box.property in detectors)
         self._width = len(self.series) + sum(len(box.columns) for box in boxes)
         self._first_box = np.cumsum([len(self.series), *(len(box) for box in self.boxes)]).tolist()  # as places
-        self._box_states = [self._detectors[box.property].start(len(box)) for box in self.boxes]
-        self._members = np.array([s.members for s in self.series], np.float64)
+        self._box_judges = [Departures(detectors[box.property], box.members) for box in self.boxes]
+        self._box_around = [
+            surroundings(self.series, box.property, box.districts, box.cell_members) for box in self.boxes
+        ]
         self._capacity = np.array([s.capacity for s in self.series], np.float64)
         self._area = np.array([s.area_m2 for s in self.series], np.float64)
         self.forecasts = ZoneForecasts(
@@ -100,6 +106,13 @@ class CityEngine:
         self.keeper = keeper
         self._notes: list[tuple[int, int, Notes]] = []  # tick, shard and note of those that no tick has told yet
         self._noted = np.full(shards, _NEVER, np.int64)  # the newest note of each shard: what comes again is the same
+
+    def _surroundings(self, property: str) -> Int32:
+        """Whose mood each series of a property shares."""
+        mine = [self.series[row] for row in self._rows[property].tolist()]
+        districts = ["" if one.zone_kind in WIDE else one.place.district for one in mine]
+        around = surroundings(self.series, property, districts, np.array([one.members for one in mine], np.float64))
+        return np.where(self._rows[property] == self._city[property], NOWHERE, around).astype(np.int32)
 
     def turn(self, turn: Turn) -> None:
         """Somebody turned the dial of the alert budget."""
@@ -143,8 +156,8 @@ class CityEngine:
 
     def _close(self, start: int, sums: NDArray[np.float64], accepted: int) -> Tick:
         self._closed = start
-        count, value, known, known_value, known_expected = sums[:, : len(self.series)]
-        score = self._score(start, known, known_value, known_expected)
+        count, value, known, known_value, known_expected, _ = sums[:, : len(self.series)]
+        score, deviation = self._score(start, sums)
         local = self.calendar.local(np.array([start + self.tick_ms], np.int64))
         with np.errstate(divide="ignore", invalid="ignore"):
             frame = pl.DataFrame(
@@ -153,6 +166,7 @@ class CityEngine:
                     "value": value,
                     "expected": np.where(known > 0, known_expected, np.nan),
                     "score": score.astype(np.float64),
+                    "deviation": deviation.astype(np.float64),
                     "ratio": np.where((known > 0) & (known_expected > 0), known_value / known_expected, np.nan),
                     "reporting": count / self._members,
                     "members": self._members,
@@ -184,29 +198,22 @@ class CityEngine:
         zones = sorted(place for place in firing if place < len(self.series))
         return {place: self.series[place].zone_kind not in WIDE for place in zones}
 
-    def _score(
-        self, start: int, known: NDArray[np.float64], value: NDArray[np.float64], expected: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """Surprise of each series: the logarithm of its sum over what its datastreams expected, less that of the whole
-        city, judged by the property's zone detector on the zone's own past."""
-        score = np.full(len(self.series), np.nan, np.float32)
-        departure = np.log((value + 1.0) / (expected + 1.0))
-        for rows in self._rows.values():
-            whole = [row for row in rows.tolist() if self.series[row].zone_kind == "city"]
-            if whole and known[whole[0]] > 0:  # what the whole city does is told once, by the city's own series
-                departure[np.setdiff1d(rows, whole)] -= departure[whole[0]]
-        for name, detector in self._detectors.items():
-            rows = np.flatnonzero(known[self._rows[name]] > 0).astype(np.int32)
-            if not len(rows):
-                continue
-            at = self._rows[name][rows]
-            time = np.full(len(rows), start, np.int64)
-            local = self.calendar.local(time)
-            self._states[name], scores = detector.step(
-                self._states[name], rows, time, departure[at], self.calendar.day_kind(local), local
-            )
-            score[at] = scores.score
-        return score
+    def _score(self, start: int, sums: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Surprise and deviation of each series (models/departures.py)."""
+        score, deviation = (np.full(len(self.series), np.nan, np.float32) for _ in range(2))
+        _, _, known, value, expected, off = sums[:, : len(self.series)]
+        for name, judge in self._judges.items():
+            rows = self._rows[name]
+            by_itself = alone(off[rows], known[rows], self._around[name], (off, known))
+            whole = np.where(rows == self._city[name], 0.0, self._whole_city(name, sums))
+            own = (known[rows], value[rows], expected[rows], by_itself)
+            score[rows], deviation[rows] = judge.step(self._clock(start), own, whole)
+        return score, deviation
+
+    def _clock(self, start: int) -> tuple[int, int, int]:
+        """The tick's start in ms, the same in local time, and the kind of day."""
+        local = self.calendar.local(np.array([start], np.int64))
+        return start, int(local[0]), int(self.calendar.day_kind(local)[0])
 
     def _judge(self, start: int, frame: pl.DataFrame, ahead: Mapping[str, Outlook]) -> list[Detection]:
         detections = []
@@ -254,17 +261,12 @@ class CityEngine:
         """The boxes of one property as rows for the rules, with their scores."""
         boxes = self.boxes[number]
         cells = sums[:, boxes.columns]
-        count, value, known, known_value, known_expected = (boxes.sums(field) for field in cells)
-        departure = np.log((np.maximum(known_value, 0.0) + 1.0) / (np.maximum(known_expected, 0.0) + 1.0))
-        departure -= self._whole_city(boxes.property, sums)
-        rows = np.flatnonzero(known > 0.5).astype(np.int32)
-        time = np.full(len(rows), start, np.int64)
-        local = self.calendar.local(time)
-        self._box_states[number], scores = self._detectors[boxes.property].step(
-            self._box_states[number], rows, time, departure[rows], self.calendar.day_kind(local), local
-        )
-        score = np.full(len(boxes), np.nan)
-        score[rows] = scores.score
+        wide = sums[5, : len(self.series)], sums[2, : len(self.series)]
+        cells[5] = alone(cells[5], cells[2], self._box_around[number], wide)
+        count, value, known, known_value, known_expected, off = (boxes.sums(field) for field in cells)
+        whole = np.full(len(boxes), self._whole_city(boxes.property, sums))
+        own = (known, known_value, known_expected, off)
+        score, deviation = self._box_judges[number].step(self._clock(start), own, whole)
         expected = np.where(known > 0.5, known_expected, np.nan)
         now = self.calendar.local(np.array([start + self.tick_ms], np.int64))
         side = boxes.size * boxes.side_m(0) / boxes.size[0] if len(boxes) else boxes.size
@@ -273,7 +275,8 @@ class CityEngine:
                 {
                     "value": value,
                     "expected": expected,
-                    "score": score,
+                    "score": score.astype(np.float64),
+                    "deviation": deviation.astype(np.float64),
                     "ratio": np.where(expected > 0, known_value / expected, np.nan),
                     "reporting": count / boxes.members,
                     "members": boxes.members,
@@ -289,11 +292,9 @@ class CityEngine:
             )
 
     def _whole_city(self, property: str, sums: NDArray[np.float64]) -> float:
-        """The departure of the whole city, which is told once; 0 where it is not known."""
-        for row in self._rows[property].tolist():
-            if self.series[row].zone_kind == "city" and sums[2, row] > 0:
-                return float(np.log((sums[3, row] + 1.0) / (sums[4, row] + 1.0)))
-        return 0.0
+        """The departure of the whole city by size, which is told once; 0 where it is not known."""
+        row = self._city[property]
+        return float(np.log((sums[3, row] + 1.0) / (sums[4, row] + 1.0))) if row >= 0 and sums[2, row] > 0 else 0.0
 
     def _shown(self, boxes: Boxes, held: set[int], score: NDArray[np.float64]) -> list[int]:
         """Which boxes the rules see: those that hold, and the strangest apart from them and from zones that fire."""
@@ -339,20 +340,17 @@ class CityEngine:
         if self.keeper is not None:
             arrays["keeper"] = np.frombuffer(self.keeper.snapshot(), np.uint8).copy()
         arrays |= {f"forecasts/{name}": array for name, array in self.forecasts.snapshot().items()}
-        for name, detector in self._detectors.items():
-            for key, array in detector.snapshot(self._states[name]).items():
-                arrays[f"{name}/{key}"] = array.copy()
-        for boxes, state in zip(self.boxes, self._box_states, strict=True):
-            for key, array in self._detectors[boxes.property].snapshot(state).items():
-                arrays[f"boxes/{boxes.property}/{key}"] = array
+        for prefix, judges in self._all_judges():
+            arrays |= {f"{prefix}/{key}": array for key, array in judges.snapshot().items()}
         return arrays
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what ``snapshot`` gave. Raises ``ValueError`` when it is of another layout."""
-        if arrays["sums"].shape[2] != self._width or arrays["shards"].shape[1] != self.shards:
+        if arrays["sums"].shape[1:] != (len(FIELDS), self._width) or arrays["shards"].shape[1] != self.shards:
             raise ValueError(
-                f"the saved city state has {arrays['sums'].shape[2]} series and {arrays['shards'].shape[1]} shards, "
-                f"the city has {self._width} and {self.shards}; the register has changed"
+                f"the saved city state has {arrays['sums'].shape[1]} sums of {arrays['sums'].shape[2]} series and "
+                f"{arrays['shards'].shape[1]} shards, the city has {len(FIELDS)} of {self._width} and {self.shards}; "
+                "the register or the release has changed"
             )
         self._open = {
             int(tick): ({s for s in range(self.shards) if present[s]}, np.array(sums, np.float64))
@@ -367,23 +365,18 @@ class CityEngine:
         self._notes = msgspec.json.decode(notes, type=list[tuple[int, int, Notes]])
         if self.keeper is not None and "keeper" in arrays:
             self.keeper.restore(np.asarray(arrays["keeper"], np.uint8).tobytes())
-        for name, detector in self._detectors.items():
-            prefix = f"{name}/"
-            mine = {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
-            self._states[name] = detector.restore(mine)
-        for number, boxes in enumerate(self.boxes):
-            self._box_states[number] = self._restored_boxes(boxes, arrays)
+        for prefix, judges in self._all_judges():
+            start = f"{prefix}/"
+            judges.restore({key.removeprefix(start): one for key, one in arrays.items() if key.startswith(start)})
         mine = {key.removeprefix("forecasts/"): array for key, array in arrays.items() if key.startswith("forecasts/")}
         self.forecasts.restore(mine)
 
-    def _restored_boxes(self, boxes: Boxes, arrays: Mapping[str, NDArray[np.generic]]) -> State:
-        """What was learned of the boxes of one property."""
-        prefix, detector = f"boxes/{boxes.property}/", self._detectors[boxes.property]
-        mine = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-        fresh = detector.start(len(boxes))
-        if set(mine) != set(fresh) or any(mine[name].shape != array.shape for name, array in fresh.items()):
-            raise ValueError(f"the saved city state has not these {len(boxes)} boxes of {boxes.property}; learn anew")
-        return detector.restore(mine)
+    def _all_judges(self) -> list[tuple[str, Departures]]:
+        """The judges of zones and boxes with the names under which their state is saved."""
+        zones = [(f"zones/{name}", judges) for name, judges in self._judges.items()]
+        return zones + [
+            (f"boxes/{boxes.property}", judges) for boxes, judges in zip(self.boxes, self._box_judges, strict=True)
+        ]
 
 
 def of_boxes(rule: Rule, property: str) -> bool:

@@ -188,7 +188,7 @@ class Engine:
                 if a < b:
                     self.upkeep.hear(source, taken.rows[a:b], taken.time[a:b])
         detections = self._detect(taken, fresh)
-        self._sums.add(taken.rows, taken.time, taken.value, taken.expected, status)
+        self._sums.add(taken.rows, taken.time, taken.value, taken.expected, (taken.told[2], taken.told[3]), status)
         last = taken if fresh is None else taken.take(fresh)
         _keep(
             self.value,

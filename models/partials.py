@@ -17,7 +17,7 @@ from models import notes as noted
 from models.batch import BROKEN, Float64, Instant, Malformed
 from models.notes import Notes
 
-FIELDS = ("count", "value", "known", "known_value", "known_expected")
+FIELDS = ("count", "value", "known", "known_value", "known_expected", "departure")
 MOST_SERIES = 4_000_000
 
 
@@ -26,7 +26,8 @@ class Partial:
     """Sums of one shard over one tick; each array has the shape (series,), a series being one zone × property.
 
     ``count`` readings and their ``value`` sum; of those whose detector knew what to expect: how many (``known``),
-    their sum (``known_value``) and what was expected of them (``known_expected``).
+    their sum (``known_value``), what was expected of them (``known_expected``), and by how many of their own deviations
+    they were off in all (``departure``, each clipped at models/sums.py MOST).
     ``tick`` is the tick's start in ms, ``accepted`` when its oldest reading was accepted (ms). ``notes`` come with the
     last tick that a shard closes at once.
     """
@@ -39,6 +40,7 @@ class Partial:
     known: Float64
     known_value: Float64
     known_expected: Float64
+    departure: Float64
     notes: Notes | None = None
 
     def noted(self, notes: Notes) -> Partial:
@@ -59,7 +61,7 @@ class _Wire(msgspec.Struct, array_like=True):
     shard: Annotated[int, msgspec.Meta(ge=0, lt=1024)]
     tick: Instant
     accepted: Instant
-    arrays: tuple[bytes, bytes, bytes, bytes, bytes]
+    arrays: tuple[bytes, bytes, bytes, bytes, bytes, bytes]
     notes: bytes = b""
     width: Annotated[int, msgspec.Meta(ge=0, le=MOST_SERIES)] = 0  # 0: the arrays hold every series
     at: bytes = b""  # else those of these int32 numbers, ascending, and the others are nought
@@ -80,7 +82,7 @@ def encode(message: Partial | Turn) -> bytes:
     columns = [getattr(message, name)[at] if few else getattr(message, name) for name in FIELDS]
     arrays = [column.astype("<f8", copy=False).tobytes() for column in columns]
     notes = noted.encode(message.notes) if message.notes is not None else b""
-    packed = (arrays[0], arrays[1], arrays[2], arrays[3], arrays[4])
+    packed = (arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5])
     wire = _Wire(message.shard, message.tick, message.accepted, packed, notes)
     if few:
         wire.width, wire.at = width, at.tobytes()

@@ -30,7 +30,8 @@ DATASTREAM_COLUMNS = {
 ZONE_COLUMNS = {
     "value": "sum of the readings of the zone in the tick",
     "expected": "sum of what was expected of the same datastreams; null until known",
-    "score": "surprise of the zone's sum, -log10 of the tail probability",
+    "score": "surprise of the zone, -log10 of the tail probability (models/departures.py)",
+    "deviation": "by how many of its own deviations the zone is off, fewer is negative; null until known",
     "ratio": "value / expected; null until known",
     "reporting": "share of the zone's datastreams that reported in the tick, 0-1",
     "members": "how many datastreams the zone has",

@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.admission import NEVER, PLACED
-from models.both import compiled
+from models.both import Number, choose, compiled, formula, lower, upper
 from models.layout import ShardLayout
 from models.partials import FIELDS, Partial
+
+BAND = 1.6448536269514722  # deviations to an edge of a detector's 90 % band
+MOST = 4.0  # deviations that one datastream may be off: a burst of one is not a crowd
+NARROW = 0.25  # of the whole band: the least that half of it is taken for, where it ends at nought
+TINY = 1.0e-9
 
 
 class ZoneSums:
@@ -30,9 +35,11 @@ class ZoneSums:
         time: NDArray[np.int64],
         value: NDArray[np.float64],
         expected: NDArray[np.float32],
+        band: tuple[NDArray[np.float32], NDArray[np.float32]],
         status: NDArray[np.uint8],
     ) -> None:
-        """Add the readings (k,) that are admitted and in time; ``rows`` are those of the layout."""
+        """Add the readings (k,) that are admitted and in time; ``rows`` are those of the layout, ``band`` the edges of
+        what 90 % of quiet readings lie within."""
         layout = self.layout
         tick, self.newest, low, high = _ticks(time, status, self.newest, layout.tick_ms, layout.lateness_ms)
         if low > high:
@@ -41,7 +48,7 @@ class ZoneSums:
             sums = self._ticks.get(start)
             if sums is None:
                 sums = self._ticks[start] = np.zeros((len(FIELDS), layout.series))
-            _add(sums, tick, start, rows, value, expected, layout.indptr, layout.indices)
+            _add(sums, tick, start, rows, value, expected, *band, layout.indptr, layout.indices)
 
     def stretches(self, time: NDArray[np.int64], status: NDArray[np.uint8]) -> list[tuple[int, int, int | None]]:
         """The stretches (first, end, tick) of readings (k,) within which the watermark passes no tick.
@@ -78,7 +85,12 @@ class ZoneSums:
         return {"newest": np.array([self.newest], np.int64), "ticks": np.array(starts, np.int64), "sums": sums}
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over what ``snapshot`` gave."""
+        """Take over what ``snapshot`` gave; raises ``ValueError`` when it is of another release or layout."""
+        if arrays["sums"].shape[1:] != (len(FIELDS), self.layout.series):
+            raise ValueError(
+                f"the saved sums have the shape {arrays['sums'].shape[1:]}, this release and city need "
+                f"{(len(FIELDS), self.layout.series)}"
+            )
         self.newest = int(arrays["newest"][0])
         starts = np.asarray(arrays["ticks"], np.int64).tolist()
         self._ticks = {start: np.array(sums, np.float64) for start, sums in zip(starts, arrays["sums"], strict=True)}
@@ -131,6 +143,14 @@ def _passing(
     return starts, ticks, count
 
 
+@formula
+def departure(value: Number, expected: Number, low: Number, high: Number) -> Number:
+    """By how many of its own deviations a reading is off, at most MOST; the two sides of its band may differ."""
+    reach = choose(value >= expected, high - expected, expected - low)
+    reach = upper(upper(reach, NARROW * (high - low)), TINY)
+    return lower(upper(BAND * (value - expected) / reach, -MOST), MOST)
+
+
 @compiled
 def _add(
     sums: NDArray[np.float64],
@@ -139,6 +159,8 @@ def _add(
     rows: NDArray[np.int32],
     value: NDArray[np.float64],
     expected: NDArray[np.float32],
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],
 ) -> None:
@@ -147,6 +169,7 @@ def _add(
         if tick[k] != start:
             continue
         y, e = value[k], expected[k]
+        z = departure(y, e, low[k], high[k])
         for s in indices[indptr[rows[k]] : indptr[rows[k] + 1]]:
             sums[0, s] += 1
             sums[1, s] += y
@@ -154,3 +177,4 @@ def _add(
                 sums[2, s] += 1
                 sums[3, s] += y
                 sums[4, s] += e
+                sums[5, s] += z

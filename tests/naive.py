@@ -423,6 +423,13 @@ class Admission:
         return 0 if fresh else 1
 
 
+def departure(value: float, expected: float, low: float, high: float) -> float:
+    """Twin of ``models.sums.departure``: deviations from the nearer half of the band, at most four."""
+    half = high - expected if value >= expected else expected - low
+    deviation = max(half, 0.25 * (high - low), 1e-9) / 1.6448536269514722
+    return min(max((value - expected) / deviation, -4.0), 4.0)
+
+
 class ZoneSums:
     """Twin of ``models.sums``: a dictionary of ticks, each a dictionary of series."""
 
@@ -433,17 +440,18 @@ class ZoneSums:
         self.newest: int | None = None
         self.ticks: dict[int, dict[int, list[float]]] = {}
 
-    def add(self, row: int, time: int, value: float, expected: float) -> None:
-        """Add one admitted reading, unless its tick is over."""
+    def add(self, row: int, time: int, value: float, expected: tuple[float, float, float]) -> None:
+        """Add one admitted reading, unless its tick is over; ``expected`` with the edges of its band."""
         self.newest = time if self.newest is None else max(self.newest, time)
         start = time - time % self.tick_ms
         if start + self.tick_ms <= self.newest - self.lateness_ms:
             return
         sums = self.ticks.setdefault(start, {})
         for series in self.series_of[row]:
-            known = not math.isnan(expected)
-            one = [1.0, value, float(known), value if known else 0.0, expected if known else 0.0]
-            sums[series] = [a + b for a, b in zip(sums.get(series, [0.0] * 5), one, strict=True)]
+            one = [1.0, value, 0.0, 0.0, 0.0, 0.0]
+            if not math.isnan(expected[0]):
+                one = [1.0, value, 1.0, value, expected[0], departure(value, *expected)]
+            sums[series] = [a + b for a, b in zip(sums.get(series, [0.0] * 6), one, strict=True)]
 
     def closed(self) -> list[tuple[int, dict[int, list[float]]]]:
         """The ticks that are over, in order."""

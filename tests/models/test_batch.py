@@ -122,13 +122,13 @@ def test_batches_one_after_the_other() -> None:
 
 
 arrays = st.integers(0, 6).flatmap(
-    lambda n: st.lists(st.lists(st.floats(), min_size=n, max_size=n), min_size=5, max_size=5)
+    lambda n: st.lists(st.lists(st.floats(), min_size=n, max_size=n), min_size=6, max_size=6)
 )
 
 
 @given(st.integers(0, 1023), INSTANT, INSTANT, arrays)
 def test_a_partial_comes_back_to_the_bit(shard: int, tick: int, accepted: int, sums: list[list[float]]) -> None:
-    """Shard, tick, result time and the five sums survive the wire."""
+    """Shard, tick, result time and the six sums survive the wire."""
     columns: dict[str, Any] = {name: np.array(one, np.float64) for name, one in zip(FIELDS, sums, strict=True)}
     given = Partial(shard, tick, accepted, **columns)
     back = partials.decode(partials.encode(given))
@@ -154,8 +154,8 @@ def test_a_torn_partial_is_malformed(data: st.DataObject) -> None:
         partials.decode(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
-@pytest.mark.parametrize("bad", [[b"12345678", b"", b"", b"", b""], [b"1234"] * 5])
+@pytest.mark.parametrize("bad", [[b"12345678", b"", b"", b"", b"", b""], [b"1234"] * 6])
 def test_a_partial_of_different_lengths_is_malformed(bad: list[bytes]) -> None:
-    """The five arrays are of one length in whole numbers."""
+    """The six arrays are of one length in whole numbers."""
     with pytest.raises(Malformed, match="arrays differ in length"):
         partials.decode(msgspec.msgpack.encode([1, 2, 3, bad]))

@@ -208,11 +208,11 @@ def test_the_slow_twins_of_admission_and_zone_sums_agree(some: list[Row]) -> Non
         want = np.zeros((len(FIELDS), 3))
         for series, numbers in by_series.items():
             want[:, series] = numbers
-        np.testing.assert_array_equal([getattr(partial, name) for name in FIELDS], want)
+        np.testing.assert_allclose([getattr(partial, name) for name in FIELDS], want, rtol=1e-6, atol=1e-6)
 
 
-def expectations(some: Sequence[Row]) -> list[float]:
-    """What the detectors expected of each reading (NaN where it was not scored), as a rule without a line sees it."""
+def expectations(some: Sequence[Row]) -> list[tuple[float, float, float]]:
+    """What the detectors expected of each reading and its band (NaN where it was not scored), as a rule tells it."""
     always = (
         rule("P", "value >= 0", "value < 0"),
         rule("W", "value >= 0", "value < 0", property="water"),
@@ -222,8 +222,11 @@ def expectations(some: Sequence[Row]) -> list[float]:
     for row in some:
         machine.conditions.restore([])  # so that every reading fires anew
         step = machine.step(columns([row]))
-        known = step.detections[0].expected if step.detections else None
-        found.append(float("nan") if known is None else float(np.float32(known)))
+        told = step.detections[0] if step.detections else None
+        why = None if told is None else told.why
+        known = (None, None, None) if told is None or why is None else (told.expected, why.low, why.high)
+        expected, low, high = (float("nan") if one is None else float(np.float32(one)) for one in known)
+        found.append((expected, low, high))
     return found
 
 
