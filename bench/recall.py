@@ -162,7 +162,14 @@ def _rules() -> list[Rule]:
             expr = f"score >= {line} AND deviation > 0 AND zone_kind IN {kinds}"
             rules.append(
                 Rule(
-                    "bench", f"{what}/{line}", "zones", "people", expr, "score < 2 OR deviation < 0", "Minor", Text("{place}", "{place}")
+                    "bench",
+                    f"{what}/{line}",
+                    "zones",
+                    "people",
+                    expr,
+                    "score < 2 OR deviation < 0",
+                    "Minor",
+                    Text("{place}", "{place}"),
                 )
             )
     return rules

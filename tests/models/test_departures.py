@@ -57,7 +57,9 @@ def test_a_place_of_few_datastreams_is_judged_by_its_size() -> None:
     for _ in range(300):
         value = np.array([rng.normal(1_000.0, 30.0)])
         one.step(CLOCK, (np.array([2.0]), value, np.array([1_000.0]), np.zeros(1)), np.zeros(1))
-    (score, *_), _ = one.step(CLOCK, (np.array([2.0]), np.array([3_000.0]), np.array([1_000.0]), np.zeros(1)), np.zeros(1))
+    (score, *_), _ = one.step(
+        CLOCK, (np.array([2.0]), np.array([3_000.0]), np.array([1_000.0]), np.zeros(1)), np.zeros(1)
+    )
     assert score > 6.0
 
 
