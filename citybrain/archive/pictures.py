@@ -68,7 +68,8 @@ class Pictures:
         self.members = [np.asarray(some, np.int64) for some in members]
         self.every_ms = max(LEAST_MS, tick_ms)
         self.span_ms = SPAN * self.every_ms
-        self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()
+        self._files: OrderedDict[Path, pq.ParquetFile] = OrderedDict()  # opened, the least used first
+        self._times: dict[Path, NDArray[np.int64]] = {}  # of the pictures in each of them
         self._between: OrderedDict[
             tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
         ] = OrderedDict()
@@ -100,7 +101,7 @@ class Pictures:
             file = self._file(shard, begin)
             if file is None:
                 continue
-            times = file.read(columns=["time"])["time"].to_numpy()
+            times = self._times[self._path(shard, begin)]
             at = int(np.searchsorted(times, moment, "right")) - 1
             if at >= 0:
                 return int(times[at]), self._state(shard, file, at)
@@ -126,12 +127,16 @@ class Pictures:
         if not path.exists():
             return None
         try:
-            file = self._files[path] = pq.ParquetFile(path, memory_map=True)
+            file = pq.ParquetFile(path, memory_map=True)
+            self._times[path] = file.read(columns=["time"])["time"].to_numpy()
+            self._files[path] = file
         except (OSError, pa.ArrowException) as error:
             self.archive.notices.add(f"{path} cannot be read ({error}); it is made anew by citybrain archive compact")
             return None
         while len(self._files) > 4 * len(self.members):
-            self._files.popitem(last=False)[1].close()
+            old, unused = self._files.popitem(last=False)
+            del self._times[old]
+            unused.close()
         return file
 
     def _path(self, shard: int, begin: int) -> Path:
@@ -151,7 +156,7 @@ class Pictures:
         self, shard: int, since: int, until: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """The readings after ``since`` up to ``until`` (ms) of one shard, by time."""
-        table = self.archive.readings(since + 1, until + 1, partition=shard)
+        table = self.archive.readings(since + 1, until + 1, partition=shard, columns=("datastream", "time", "value"))
         members = self.members[shard]
         datastream = table["datastream"].to_numpy().astype(np.int64)
         row = np.searchsorted(members, datastream)
@@ -223,5 +228,6 @@ class Pictures:
         pq.write_table(pa.table([times, values, ages], schema=SCHEMA), part, compression="zstd", row_group_size=1)
         old = self._files.pop(path, None)
         if old is not None:
+            del self._times[path]
             old.close()
         part.replace(path)

@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -179,20 +179,27 @@ class Archive:
     # --- readings -----------------------------------------------------------------------------------------------
 
     def readings(
-        self, start: int, end: int, datastreams: Collection[int] | None = None, partition: int | None = None
+        self,
+        start: int,
+        end: int,
+        datastreams: Collection[int] | None = None,
+        partition: int | None = None,
+        columns: Sequence[str] = COLUMNS,
     ) -> pa.Table:
-        """The readings from ``start`` to before ``end`` (ms, phenomenon time), columns COLUMNS, by time.
+        """The readings from ``start`` to before ``end`` (ms, phenomenon time), by time, then datastream.
 
-        ``datastreams`` (register integers) and ``partition`` choose some. Files and row groups that lie elsewhere are
-        not read.
+        ``datastreams`` (register integers), ``partition`` and ``columns`` choose some; time and datastream are among
+        the columns. Files and row groups that lie elsewhere are not read.
         """
         some = files.parts(self.folder / "readings", self.between("readings", start, end))
         chosen = (part for part in some if partition in (None, part.partition) and self._touches(part, start, end))
-        found = [self._within(part, start, end, datastreams) for part in chosen]
+        found = [self._within(part, start, end, datastreams, columns) for part in chosen]
         kept = [table for table in found if table is not None and table.num_rows]
         if not kept:
-            return _NO_READINGS
-        return pa.concat_tables(kept).sort_by([("time", "ascending"), ("datastream", "ascending")])
+            return _NO_READINGS.select(list(columns))
+        table = pa.concat_tables(kept)
+        order = np.lexsort((table["datastream"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
+        return table.take(pa.array(order))
 
     def _touches(self, part: Part, start: int, end: int) -> bool:
         """Whether the file has readings of the span, by its footer, which is read once."""
@@ -201,7 +208,9 @@ class Archive:
         found = self._footers[part.path]
         return found is None or (found[0] < end and found[1] >= start)
 
-    def _within(self, part: Part, start: int, end: int, datastreams: Collection[int] | None) -> pa.Table | None:
+    def _within(
+        self, part: Part, start: int, end: int, datastreams: Collection[int] | None, columns: Sequence[str]
+    ) -> pa.Table | None:
         filters = [("time", ">=", _stamp(start)), ("time", "<", _stamp(end))]
         if datastreams is not None:
             filters.append(("datastream", "in", list(datastreams)))
@@ -210,7 +219,7 @@ class Archive:
                 if why := files.of_another_version(part.path, file.schema_arrow):
                     self.notices.add(why)
                     return None
-            return pq.read_table(part.path, columns=COLUMNS, filters=filters, partitioning=None)
+            return pq.read_table(part.path, columns=list(columns), filters=filters, partitioning=None)
         except (OSError, pa.ArrowException) as error:
             self.notices.add(files.torn(part.path, error))
             return None

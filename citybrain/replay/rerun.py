@@ -24,7 +24,7 @@ from citybrain.replay.ticks import Ticks
 from config import site as sites
 from config.settings import Settings
 from config.site import Site
-from models.city import WIDE
+from models.departures import WIDE
 from models.detections import from_change
 from models.keeper import Keeper
 from models.notes import Notes

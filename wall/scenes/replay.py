@@ -44,12 +44,12 @@ def _bar(base: str, lang: Language) -> Any:
             html.B(word("replay.mark", lang), className="sign"),
             html.Div(
                 [
-                    _button("previous", "\u23ee", lang),
-                    _button("back", "\u23f4", lang),
-                    _button("play", "\u25b6", lang),
-                    _button("step", "\u23f5", lang),
-                    _button("next", "\u23ed", lang),
-                    _button("loop", "\u27f3", lang),
+                    _button("previous", lang),
+                    _button("back", lang),
+                    _button("play", lang),
+                    _button("step", lang),
+                    _button("next", lang),
+                    _button("loop", lang),
                     html.Select(speeds, title=word("replay.speed", lang), className="speed"),
                 ],
                 className="hands",
@@ -64,7 +64,7 @@ def _bar(base: str, lang: Language) -> Any:
     )
 
 
-def _button(do: str, sign: str, lang: Language) -> Any:
+def _button(do: str, lang: Language) -> Any:
     said = word(f"replay.{do}", lang)
     about: dict[str, Any] = {"aria-label": said, **data(do=do)}
-    return html.Button(sign, title=said, **about)
+    return html.Button(title=said, **about)

@@ -1,9 +1,14 @@
 // The bar of a replay: the clock's hands, and a slider that shows where things happened.
-import { canvas, el, put, remPx, say } from "../dom.mjs";
+import { canvas, el, put, remPx, say, svg } from "../dom.mjs";
 import { COLOUR } from "../marks.mjs";
 
 const BUSY = 400; // of the slider's thousandths: while it is dragged, seek at most this often, ms
 const DONE = "#62a9c0"; // what people did
+// The signs on the buttons, drawn in a square of 24.
+const SIGNS = {
+  previous: "M6 5h2v14H6zM19 5v14L9 12z", back: "M15 6v12l-8-6zM17 6h2v12h-2z", play: "M7 4v16l13-8z", pause: "M6 4h4v16H6zM14 4h4v16h-4z",
+  step: "M9 6v12l8-6zM5 6h2v12H5z", next: "M16 5h2v14h-2zM5 5v14l10-7z", loop: "M12 5V2L7 6l5 4V7a5 5 0 1 1-5 5H5a7 7 0 1 0 7-7z",
+};
 
 export class Replay {
   constructor(element, app) {
@@ -18,7 +23,10 @@ export class Replay {
     this.play = find("[data-do=play]");
     this.loop = find("[data-do=loop]");
     this.#slider(find(".slider"));
-    for (const button of element.querySelectorAll("button")) button.addEventListener("click", () => this.#do(button.dataset.do));
+    for (const button of element.querySelectorAll("button")) {
+      button.replaceChildren(svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: SIGNS[button.dataset.do] })));
+      button.addEventListener("click", () => this.#do(button.dataset.do));
+    }
     this.speed.addEventListener("change", () => this.turn({ do: "speed", value: Number(this.speed.value) }));
     document.addEventListener("keydown", (event) => this.#key(event));
     this.#load();
@@ -30,7 +38,7 @@ export class Replay {
     if (!changed.has("health") || !this.clock) return;
     const { clock } = this, f = this.app.format;
     say(this.moment, f.stampOf.format(this.dragged ?? clock.at));
-    say(this.play, clock.playing ? "⏸" : "▶");
+    put(this.play.querySelector("path"), "d", clock.playing ? SIGNS.pause : SIGNS.play);
     put(this.loop, "aria-pressed", String(clock.loop));
     if (document.activeElement !== this.speed) this.#speed(clock.speed);
     say(this.notice, this.said ?? clock.notices.join(" · "));
