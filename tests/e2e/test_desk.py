@@ -115,6 +115,7 @@ def chromium() -> Iterator[Browser]:
 def seated(browser: Browser, room: Room, user: str, lang: str = "zh-CN") -> Page:
     page = desk.open_page(browser, lang=lang)
     desk.login(page, room.stage.url, user, room.stage.password)
+    desk.show_all(page)  # so many alerts of one minute are a flood, and the queue of what is open folds
     return page
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -47,6 +48,12 @@ def on(url: str, work: Callable[[Redis], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
+async def rows(redis: Any, key: str) -> dict[bytes, bytes]:
+    """A hash of the store; the client is typed for text too."""
+    found: dict[bytes, bytes] = await redis.hgetall(key)
+    return found
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not true():
@@ -59,12 +66,12 @@ def test_a_page_is_seen_until_it_goes_silent_or_says_that_it_closes(store_url: s
     async def work(redis: Redis) -> None:
         await presence.tell(redis, CITY, Looking(page=PAGE, alert="a1"), "chen", 0)
         await presence.tell(redis, CITY, Looking(page=PAGE[::-1], alert="a2"), "wang", 30_000)
-        rows = await redis.hgetall(contract.present(CITY))
+        found = await rows(redis, contract.present(CITY))
         both = {PAGE: {"by": "chen", "alert": "a1"}, PAGE[::-1]: {"by": "wang", "alert": "a2"}}
-        assert presence.shown(rows, AWAY_MS) == both
-        assert list(presence.shown(rows, AWAY_MS + 1)) == [PAGE[::-1]]
+        assert presence.shown(found, AWAY_MS) == both
+        assert list(presence.shown(found, AWAY_MS + 1)) == [PAGE[::-1]]
         await presence.tell(redis, CITY, Looking(page=PAGE), "chen", 31_000)
-        assert list(await redis.hgetall(contract.present(CITY))) == [PAGE[::-1].encode()]
+        assert list(await rows(redis, contract.present(CITY))) == [PAGE[::-1].encode()]
 
     on(store_url, work)
 
@@ -92,8 +99,8 @@ def test_pages_that_vanished_are_swept(store_url: str) -> None:
     async def work(redis: Redis) -> None:
         await redis.hset(contract.present(CITY), "old", to_json(Present("chen", "a1", 0)))
         await redis.hset(contract.present(CITY), "new", to_json(Present("wang", "a1", 20 * AWAY_MS)))
-        await presence.sweep(redis, CITY, await redis.hgetall(contract.present(CITY)), 20 * AWAY_MS)
-        assert list(await redis.hgetall(contract.present(CITY))) == [b"new"]
+        await presence.sweep(redis, CITY, await rows(redis, contract.present(CITY)), 20 * AWAY_MS)
+        assert list(await rows(redis, contract.present(CITY))) == [b"new"]
 
     on(store_url, work)
 
@@ -113,8 +120,8 @@ def test_what_is_held_is_sent_when_its_time_is_up_and_not_before(store_url: str)
     async def work(redis: Redis) -> None:
         made = Desk(redis)
         await made.holding.hold(command(), made.now + 200)
-        rows = await redis.hgetall(contract.held(CITY))
-        assert presence.waiting(rows) == {"c-00000001": {"by": "chen", "alert": "a1", "until": made.now + 200}}
+        found = await rows(redis, contract.held(CITY))
+        assert presence.waiting(found) == {"c-00000001": {"by": "chen", "alert": "a1", "until": made.now + 200}}
         assert made.sent == []
         await until(lambda: made.sent == ["c-00000001"])
         async with asyncio.timeout(20):
