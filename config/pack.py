@@ -6,6 +6,7 @@ file is in config/pack_shape.py; packs that stay in force while files change are
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,14 +114,23 @@ class Pack:
     false_positives: tuple[Text, ...] = ()
     tests: tuple[Test, ...] = ()
     simulated: Simulated = Simulated()  # noqa: RUF009  # a value
+    version: str = ""  # changes with every byte of its file; empty where it is made without one
 
 
 def load(folder: Path) -> Pack:
     """The pack in ``folder``; raises ``PackError`` naming file, key, value and remedy of everything that is wrong."""
-    return parse(read(folder), folder)
+    return parse(read(folder), folder, version(folder))
 
 
-def parse(raw: Any, folder: Path) -> Pack:
+def version(folder: Path) -> str:
+    """A version that changes with every byte of the pack's file; empty where it cannot be read."""
+    try:
+        return hashlib.blake2b((folder / FILE).read_bytes(), digest_size=4).hexdigest()
+    except OSError:
+        return ""
+
+
+def parse(raw: Any, folder: Path, version: str = "") -> Pack:
     """The pack that ``raw``, the content of its file, declares; raises ``PackError``."""
     faults = Faults(f"{folder.name}/{FILE}")
     key = converted(raw, PackKey, faults)
@@ -147,6 +157,7 @@ def parse(raw: Any, folder: Path) -> Pack:
         false_positives=tuple(key.false_positives),
         tests=tuple(loaded.tests),
         simulated=loaded.simulated,
+        version=version,
     )
 
 

@@ -6,7 +6,6 @@ version before a bad edit is still in force; the wall's planner page tells which
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -20,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from config.pack import FILE, FOLDER, Pack, PackError, contradictions, is_draft, load, parse, read
+from config.pack import FILE, FOLDER, Pack, PackError, contradictions, is_draft, load, parse, read, version
 from config.settings import Settings
 
 LOOK_S = 2.0
@@ -92,7 +91,7 @@ class Packs:
         if is_draft(folder):
             return _Read(draft=True)
         try:
-            return _Read(load(folder), _version(folder))
+            return _Read(load(folder), version(folder))
         except (PackError, OSError) as error:
             return _Read(faults=list(error.lines) if isinstance(error, PackError) else [f"{name}/{FILE}: {error}"])
 
@@ -100,8 +99,8 @@ class Packs:
         """What was read of an unchanged file before: the pack in force, or a draft."""
         if name not in self._loaded:
             return _Read(draft=True)
-        version, pack = self._loaded[name]
-        return _Read(pack, version)
+        held, pack = self._loaded[name]
+        return _Read(pack, held)
 
     def _settle(self, found: dict[str, _Read], changed: set[str], gone: set[str]) -> list[str]:
         """Take what goes together: first what is in force and unchanged, then the new; who contradicts is refused."""
@@ -146,7 +145,8 @@ class Packs:
         if self._keep is None or not (self._keep / name / FILE).exists():
             return None
         try:
-            return _version(self._keep / name), parse(read(self._keep / name), self._folder / name)
+            kept = version(self._keep / name)
+            return kept, parse(read(self._keep / name), self._folder / name, kept)
         except PackError as error:
             log.error("pack %s: the copy of the version before cannot be used either: %s", name, error)
             return None
@@ -154,16 +154,16 @@ class Packs:
     def _told(self, name: str, one: _Read, before: dict[str, tuple[str, Pack]]) -> tuple[str, bool]:
         """Note the state of a pack; the line for the log, and whether the state is another one now."""
         now, held, was = self._now_ms(), self._loaded.get(name), self.states.get(name)
-        version = held[0] if held else ""
-        since = was.since if was is not None and before.get(name, ("",))[0] == version else now
+        number = held[0] if held else ""
+        since = was.since if was is not None and before.get(name, ("",))[0] == number else now
         if one.faults:
-            state = State("refused", version, since if version else 0, "\n".join(one.faults), now)
-            stays = f"version {version} stays in force" if version else "no version of it is in force"
+            state = State("refused", number, since if number else 0, "\n".join(one.faults), now)
+            stays = f"version {number} stays in force" if number else "no version of it is in force"
             line = f"pack {name} is refused: {'; '.join(one.faults)}; {stays}"
         elif held is None:
             state, line = State("draft", tried=now), f"pack {name} is a draft"
         else:
-            state, line = State("in-force", version, since, "", now), f"pack {name}: version {version} is in force"
+            state, line = State("in-force", number, since, "", now), f"pack {name}: version {number} is in force"
         moved = was is None or (was.state, was.version, was.error) != (state.state, state.version, state.error)
         if moved:
             self.states[name] = state
@@ -172,9 +172,9 @@ class Packs:
     def _copy(self) -> None:
         """Keep copies of what is in force, whole or not at all."""
         assert self._keep is not None
-        for name, (version, _) in self._loaded.items():
+        for name, (number, _) in self._loaded.items():
             copy = self._keep / name / FILE
-            if (copy.exists() and _version(copy.parent) == version) or _version(self._folder / name) != version:
+            if (copy.exists() and version(copy.parent) == number) or version(self._folder / name) != number:
                 continue
             copy.parent.mkdir(parents=True, exist_ok=True)
             part = copy.with_suffix(".part")
@@ -198,14 +198,6 @@ def _stamps(folder: Path) -> Stamps:
         except OSError:
             found[path.name] = None
     return found
-
-
-def _version(folder: Path) -> str:
-    """A version that changes with every byte of the pack's file; empty where it cannot be read."""
-    try:
-        return hashlib.blake2b((folder / FILE).read_bytes(), digest_size=4).hexdigest()
-    except OSError:
-        return ""
 
 
 def keep(settings: Settings) -> Path:
@@ -234,7 +226,8 @@ def measured(pack: Pack) -> Any:
     """What of a pack engines and the register are laid out by; where it changes, the roles start anew."""
     boxes = tuple("'box'" in rule.expr for rule in pack.rules)
     lines = frozenset((rule.property, rule.reads) for rule in pack.rules if rule.line is not None)
-    return pack.name, pack.watched, tuple(pack.zones.items()), any(boxes), lines, pack.simulated.assets
+    events = [(one.kind, one.detector, one.parameters) for one in pack.events]
+    return pack.name, pack.watched, tuple(pack.zones.items()), any(boxes), lines, pack.simulated.assets, events
 
 
 def shown(pack: Pack) -> Any:

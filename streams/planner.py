@@ -42,6 +42,12 @@ class Planner:
             if self.agent.owned:
                 await self.turn()
 
+    async def reload(self, site: Site) -> None:
+        """Ask the plans of the packs of ``site``; the agent *alerts* has them already."""
+        assert isinstance(self.agent.setup.tables, Plans)
+        self.plans = self.agent.setup.tables
+        self.situations.measure(site)
+
     async def turn(self) -> None:
         """Read what has changed on disk, then look at the incidents whose turn it is."""
         for line in await asyncio.to_thread(self.plans.refresh):

@@ -44,9 +44,13 @@ class Situations:
         self._city = site.city.id
         self._client = redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)
         self._past: deque[tuple[int, dict[str, float]]] = deque()  # tick, people by zone; the oldest first
-        self._measured = {(rule.pack, rule.name): rule.property for pack in site.packs for rule in pack.rules}
+        self.measure(site)
         self._gauges = _gauges(site)
         self._away = False
+
+    def measure(self, site: Site) -> None:
+        """Go by the rules of the packs of ``site``."""
+        self._measured = {(rule.pack, rule.name): rule.property for pack in site.packs for rule in pack.rules}
 
     async def of(
         self, incidents: Sequence[tuple[Incident, str]], alerts: Mapping[str, Alert]

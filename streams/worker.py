@@ -20,6 +20,7 @@ from streams.agents.city import CityAgent
 from streams.agents.events import EventsAgent
 from streams.agents.score import ScoreAgent
 from streams.appeals_board import AppealsBoard
+from streams.packs_watch import PacksWatch
 from streams.picture import Picture
 from streams.planner import Planner
 from streams.watchdog import Watchdog
@@ -56,6 +57,8 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     appeals = AppealsBoard(city, redis)
     happenings = EventsAgent(app, site, appeals, settled)
     planner = Planner(alerts, site, redis)
+    takers = (score.reload, sums.reload, happenings.reload, alerts.reload, planner.reload)
+    watch = PacksWatch(site, redis, takers)
     readings, partials, detections, events = (
         topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS, contract.EVENTS)
     )
@@ -92,6 +95,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         await asyncio.gather(score.save_all(), sums.save(), happenings.save())
         await appeals.close()
         await planner.close()
+        await watch.close()
         await picture.close()
 
     app.on_partitions_assigned.connect(assigned, weak=False)
@@ -106,6 +110,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         alerts.clock,
         happenings.show,
         planner.run,
+        watch.run,
         dog.run,
     ]
     return await apps.run(app, beside=beside, stopping=leave)

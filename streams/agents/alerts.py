@@ -87,6 +87,16 @@ class AlertsAgent:
         self.owned = False
         self.picture.own_room(None)
 
+    async def reload(self, site: Site) -> None:
+        """Keep the room by what the packs of ``site`` say of alerts, from what is safe."""
+        setup = await asyncio.to_thread(rooms.setup, site)
+        async with self._turn:
+            self.setup = setup
+            if self.owned:
+                await guarded(self._recover(shown=True))
+            else:
+                self.room = Room(setup)
+
     async def _recover(self, shown: bool) -> None:
         alerts, incidents, units, items, lines = await asyncio.gather(
             self._compacted(contract.ALERTS, lambda body: from_json(body, Alert)),

@@ -68,6 +68,15 @@ class CityAgent:
         if lost := self.inbox.begin(log_first):
             log.error("city: %d partials left the log before they were summed up; raise its retention", lost)
 
+    async def reload(self, site: Site) -> None:
+        """Judge the zones by the rules of ``site``, whose layout is as it was; what was learned stays."""
+        self.site = site
+        async with self.turn:
+            if self.owned:
+                engine = site.layouts.city_engine(site.settings.alerts_per_hour)
+                engine.restore(await asyncio.to_thread(self.engine.snapshot))
+                self.engine = engine
+
     async def revoked(self) -> None:
         """Let go of the partials, saving the state."""
         if self.owned:

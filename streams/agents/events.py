@@ -68,6 +68,16 @@ class EventsAgent:
         if lost := self.inbox.begin(log_first):
             log.error("events: %d messages left the log before they were taken; raise its retention", lost)
 
+    async def reload(self, site: Site) -> None:
+        """Judge by the rules of ``site``; what was counted and is under way stays."""
+        setup = await asyncio.to_thread(event_setup.setup, site)
+        async with self.turn:
+            self.site, self.setup = site, setup
+            if self.owned:
+                engine = EventEngine(setup)
+                engine.restore(await asyncio.to_thread(self.engine.snapshot))
+                self.engine = engine
+
     async def revoked(self) -> None:
         """Let go of the events, saving the state."""
         if self.owned:

@@ -72,6 +72,12 @@ class Shard:
         self.skip: set[int] = set(poison.get("skip", []))
         self.careful_until: int = poison.get("careful_until", -1)
 
+    def judge_by(self, site: Site) -> None:
+        """Judge by the rules of ``site`` from the next message on; what was learned and is under way stays."""
+        engine = site.layouts.engine(self.number)
+        engine.restore(self.engine.snapshot())
+        self.engine = engine
+
     def suspect(self, first: int, last: int) -> None:
         """The engine failed on messages ``first`` to ``last``: next time one by one; a single one is stepped over."""
         if first == last:
@@ -114,8 +120,20 @@ class ScoreAgent:
         """Take over these shards (number → the log's first offset and end)."""
         for number, bounds in sorted(shards.items()):
             shard = self.shards[number] = Shard(self.site, number, bounds, Outbox(self.app))
-            engine = shard.engine
-            self.picture.show_shard(number, engine.value, engine.score, engine.time, _counter(engine))
+            self._show(shard)
+
+    def _show(self, shard: Shard) -> None:
+        engine = shard.engine
+        self.picture.show_shard(shard.number, engine.value, engine.score, engine.time, _counter(engine))
+
+    async def reload(self, site: Site) -> None:
+        """Judge by the rules of ``site``, whose layout is as it was."""
+        self.site = site
+        for shard in list(self.shards.values()):
+            async with shard.turn:
+                await guarded(asyncio.to_thread(shard.judge_by, site))
+                if self.shards.get(shard.number) is shard:
+                    self._show(shard)
 
     async def revoked(self, shards: set[int]) -> None:
         """Let go of these shards, saving their state so that the next worker need not repeat much."""
