@@ -364,7 +364,7 @@ class Feed:
     def emergency(self, number: int) -> Incident:
         """A red alert with its incident: a launched plan half done, units on their way, a timeline of some minutes."""
         began = int(time.time() * 1000) - 94_000 - 200_000 * number
-        alert = alarm.opened(self.make(0, number + 3).detection, began)
+        alert = alarm.opened(self.make(0, 5 - number).detection, began)
         incident = incidents.opened(alert, began)
         who = ("公安", "文旅", "交管", "应急", "地铁", "城管")
         tasks = tuple(

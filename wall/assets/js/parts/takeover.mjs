@@ -8,7 +8,7 @@ import { curve } from "./curve.mjs";
 
 const SHOWN = 2;
 const REACH_M = 1750; // half of what the map shows: the widest ring and some room
-const CAMERAS = 8;
+const CAMERAS = 8, WIDE = 9; // listed: two columns, on a wide wall three
 
 export class Takeover {
   constructor(element, app) {
@@ -119,7 +119,7 @@ class Emergency {
     const f = this.app.format, body = this.seen.querySelector(".body");
     if (!row.cameras.length) { body.replaceChildren(el("p", { class: "none" }, f.t("takeover.nocameras"))); return; }
     const top = Math.max(1, ...row.seen.map((n) => n ?? 0));
-    body.replaceChildren(...row.cameras.slice(0, CAMERAS).map((camera, i) => {
+    body.replaceChildren(...row.cameras.slice(0, innerWidth / innerHeight >= 2.5 ? WIDE : CAMERAS).map((camera, i) => {
       const bar = el("i"), n = row.seen[i];
       bar.style.height = `${(100 * (n ?? 0)) / top}%`;
       return el("div", { class: "camera" }, el("div", { class: "look" }, bar, el("b", {}, n === null ? "–" : f.number(n)), el("small", {}, n === null ? f.t("takeover.blind") : f.t("takeover.people"))),
