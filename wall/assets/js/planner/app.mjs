@@ -69,10 +69,10 @@ export class Planner {
     this.root.querySelector("[role=tablist]").replaceChildren(...this.names);
   }
 
-  get shown() { return this.tabs.find((tab) => tab.id === location.hash.slice(1)) ?? this.tabs[0]; }
-
+  // The tab that the address names.
   #show() {
-    const shown = this.shown, place = this.root.querySelector(".sheets");
+    const shown = this.tabs.find((tab) => tab.id === location.hash.slice(1)) ?? this.tabs[0], place = this.root.querySelector(".sheets");
+    this.shown = shown;
     this.names.forEach((name, at) => {
       const chosen = this.tabs[at] === shown;
       name.setAttribute("aria-selected", String(chosen));
@@ -83,7 +83,7 @@ export class Planner {
   }
 
   #refresh(now) {
-    if (!this.tabs.length || document.hidden) return;
+    if (!this.shown || document.hidden) return;
     const tab = this.shown, due = tab.every && Date.now() - Math.max(tab.loaded, tab.tried ?? 0) > (this.connected === false ? RETRY_MS : tab.every);
     if (now || due) { tab.tried = Date.now(); tab.load(); }
     tab.second?.();

@@ -50,21 +50,21 @@ export class Register extends Tab {
     const number = (name, limit, value) => el("input", { name, type: "number", step: "any", min: -limit, max: limit, required: true, value: value ?? null });
     const lon = number("lon", 180, known?.lon), lat = number("lat", 90, known?.lat);
     const en = el("input", { name: "name_en", maxlength: "200", value: known?.name_en ?? "" }), zh = el("input", { name: "name_zh", maxlength: "200", value: known?.name_zh ?? "" });
-    const diff = el("ul", { class: "diff", role: "status", "aria-live": "polite" });
+    const diff = el("div", { class: "diff", role: "status", "aria-live": "polite" });
     const adopt = el("button", { type: "submit" }, f.t("plan.register.adopt"));
     const form = el("form", { class: "form" }, field(f.t("plan.register.kind"), kind), field(f.t("plan.register.lon"), lon), field(f.t("plan.register.lat"), lat),
       field(f.t("plan.register.name_zh"), zh), field(f.t("plan.register.name_en"), en));
     const told = () => ({ datastream: row.datastream, kind: kind.value, lon: lon.valueAsNumber, lat: lat.valueAsNumber, name_en: en.value.trim(), name_zh: zh.value.trim() });
     const look = async () => {
       adopt.disabled = true;
-      if (!form.checkValidity()) { diff.replaceChildren(el("li", {}, f.t("plan.register.needs"))); return; }
+      if (!form.checkValidity()) { diff.replaceChildren(el("p", {}, f.t("plan.register.needs"))); return; }
       try {
         const { changes } = await ask("/planner/adopt", "POST", { ...told(), dry_run: true });
-        diff.replaceChildren(...changes.map((one) => el("li", { class: one.what }, `${f.t(`plan.change.${one.what}`)}: ${one.asset} · ${one.detail}`)));
-        if (!changes.length) diff.replaceChildren(el("li", {}, f.t("plan.register.nothing")));
+        diff.replaceChildren(...changes.map((one) => el("p", { class: one.what }, `${f.t(`plan.change.${one.what}`)}: ${one.asset} · ${one.detail}`)));
+        if (!changes.length) diff.replaceChildren(el("p", {}, f.t("plan.register.nothing")));
         adopt.disabled = false;
       } catch (error) {
-        diff.replaceChildren(el("li", { class: "refused" }, f.t("plan.refused", { error: error.message })));
+        diff.replaceChildren(el("p", { class: "refused" }, f.t("plan.refused", { error: error.message })));
       }
     };
     const buttons = el("div", { class: "buttons" }, adopt, el("button", { type: "button", class: "plain", onclick: () => node.close() }, f.t("help.close")));
