@@ -149,7 +149,16 @@ export class Queue {
   // On a wall nobody scrolls: say how many more there are.
   #fit() {
     if (!this.shown) return;
-    if (this.desk || this.flood) return this.#folded();
+    if (this.desk) return this.#folded(0);
+    const seen = this.#hideBelow();
+    if (this.flood) return this.#folded(this.list.children.length - seen);
+    const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - seen;
+    this.more.hidden = left <= 0;
+    if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
+  }
+
+  // Rows that do not fit whole are not seen; how many are.
+  #hideBelow() {
     const room = this.more.hidden ? 0 : this.more.offsetHeight;
     const bottom = this.element.querySelector(".body").getBoundingClientRect().bottom - room;
     let seen = 0;
@@ -158,16 +167,13 @@ export class Queue {
       node.style.visibility = fits ? "" : "hidden";
       if (fits) seen++;
     }
-    const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - seen;
-    this.more.hidden = left <= 0;
-    if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
+    return seen;
   }
 
-  // In a flood: how many alerts have no row of their own.
-  #folded() {
-    const n = this.flood ? this.left : 0;
+  // In a flood: how many alerts have no row of their own, those `below` the screen's edge included.
+  #folded(below) {
+    const n = this.flood ? this.left + below : 0;
     this.more.hidden = n <= 0;
-    for (const node of this.list.children) node.style.visibility = "";
     if (n > 0) say(this.more, [this.app.format.t("queue.flood", { n }), this.own ? this.app.format.t("queue.own", { n: this.own }) : ""].filter(Boolean).join(" · "));
   }
 
