@@ -82,6 +82,10 @@ class Pictures:
         if coarse and kept is not None and moment - kept < 2 * self.every_ms:
             return state
         since = kept if kept is not None else self._begin(moment)
+        floor = moment // self.every_ms * self.every_ms
+        if floor - since > 2 * self.every_ms:  # no picture was made lately: all of it in one go
+            state.take(*self._read(shard, since, floor))
+            since = floor
         while since < moment:  # a stretch at a time, each remembered
             after = min((since // self.every_ms + 1) * self.every_ms, moment)
             row, time, value = self._readings(shard, since // self.every_ms * self.every_ms)

@@ -121,7 +121,8 @@ class Span:
     def marks(self) -> list[Mark]:
         """What happened within the span, by time."""
         found = [*self._opened(), *self._begun(), *self._done()]
-        return sorted((mark for mark in found if self.start <= mark.at <= self.end), key=lambda mark: mark.at)
+        within = (mark for mark in found if self.start <= mark.at <= self.end)
+        return sorted(within, key=lambda mark: (mark.at, mark.kind))
 
     def _moment(self, message: Recorded) -> int:
         """The phenomenon time at which a message is there: seeking it shows the message."""
