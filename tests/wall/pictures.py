@@ -22,6 +22,7 @@ SIZES = ("1920x1080", "3840x2160", "7680x2160", "11520x3240")
 MOODS = ("calm", "busy", "flood", "takeover", "two", "stale")
 SCENES = ("overview", "holiday-crowd", "flood", "sources", "quality")
 SETTLE_MS = 2_500
+SHOT_MS = 300_000  # the widest wall has 37 million pixels, and there is no graphics card
 CAMERAS = 95_000
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=CAMERAS)
     parser.add_argument("--lang", default="zh", choices=("zh", "en"))
     given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
     city = cities.load("chengdu")
     with desk.chromium() as browser:
         for mood in given.moods.split(","):
@@ -78,7 +80,8 @@ def _picture(page: Page, stage: Stage, scene: str, mood: str, size: str, given: 
     if mood == "stale":
         stage.feed.stopped.set()
         page.wait_for_timeout(13_000)
-    path = desk.screenshot(page, given.folder / f"{scene}-{mood}-{size}.png")
+    path = given.folder / f"{scene}-{mood}-{size}.png"
+    page.screenshot(path=path, timeout=SHOT_MS)
     print(path, flush=True)
 
 
