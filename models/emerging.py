@@ -39,6 +39,7 @@ class Recent(msgspec.Struct, array_like=True, frozen=True):
     lon: float
     lat: float
     said: str
+    exercise: bool = False
 
 
 class Track(msgspec.Struct, array_like=True, frozen=True):

@@ -150,8 +150,15 @@ class EventEngine:
     # --- what comes in --------------------------------------------------------------------------------------------
 
     def _appeal(self, request: ServiceRequest, logged: int) -> None:
-        if self.book.take(request) and request.requested <= logged + AHEAD_MS:
+        """Book a request and count it in its place; one of an exercise is in no department's figures."""
+        is_new = self._is_new(request) if request.exercise else self.book.take(request)
+        if is_new and request.requested <= logged + AHEAD_MS:
             self._add([request], self.now)
+
+    def _is_new(self, request: ServiceRequest) -> bool:
+        known = self.book.subject(request.code) is not None
+        recent = self.emerging.recent if self.emerging else ()
+        return known and all(one.id != request.id for one in recent)
 
     def _add(self, requests: Sequence[ServiceRequest], now: int) -> None:
         """New requests go to the scan, as far as they have a place."""
@@ -167,7 +174,7 @@ class EventEngine:
         assert subject is not None and one.lon is not None and one.lat is not None  # the book took it, and it is placed
         stream = self.setup.subjects[subject].stream
         said = one.description[:SAID]
-        return Recent(one.id, one.requested, place, subject, stream, one.lon, one.lat, said)
+        return Recent(one.id, one.requested, place, subject, stream, one.lon, one.lat, said, one.exercise)
 
     def _warned(self, warning: Warning, now: int) -> list[Detection]:
         if warning.message in ("Ack", "Error") or warning.status not in ("Actual", "Exercise"):
@@ -216,6 +223,7 @@ class EventEngine:
                 key=track.key,
                 place=_around(self.setup.ground.places[track.centre], track),
                 category=category,
+                exercise=self._is_exercise(track),
                 onset=track.onset,
                 columns={
                     "kind": "cluster",
@@ -232,6 +240,12 @@ class EventEngine:
                     "age_minutes": (now - track.onset) / MINUTE_MS,
                 },
             )
+
+    def _is_exercise(self, track: Track) -> bool:
+        """Whether most of a cluster's appeals are of an exercise."""
+        assert self.emerging is not None  # a track comes from it
+        members = self.emerging.members(track)
+        return sum(one.exercise for one in members) * 2 > len(members)
 
     def category(self, track: Track) -> Text:
         """What the appeals of a cluster are about, in words: the subject of most, else the group."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from citybrain.drills import shadow as shadows
+from citybrain.drills.happening import Happenings
 from citybrain.drills.others import Others
 from citybrain.drills.sheet import Sheet, injected, raised, sheet, told
 from citybrain.drills.watching import View, Watching
@@ -40,6 +41,7 @@ def run(
         shadow.inject(drill, begin)
         room = Room(rooms.setup(shadow.site))
         others = Others(drill, city, shadow.site.register, name, begin)
+        happenings = Happenings(drill, shadow.site, begin)
         watching = Watching(drill, city, begin, people=False)
         alerts: dict[str, Alert] = {}
         found: list[tuple[Detection, int]] = []
@@ -50,9 +52,10 @@ def run(
         for now in range(begin + step, end + step, step):
             _held(clock, (now - begin) / 1000, speed)
             out = Outcome()
-            detected = [shadows.exercise(one, name) for one in shadow.step(now)]
-            found += [(one, now) for one in detected]
             given = others.due(now, list(room.units.values()), list(room.incidents.values()))
+            happened = [*shadow.step(now), *happenings.step(now, given)]
+            detected = [shadows.exercise(one, name) for one in happened]
+            found += [(one, now) for one in detected]
             for one in (*detected, *(one for one in given if not isinstance(one, ServiceRequest))):
                 out.merge(room.take(one, now))
             out.merge(room.tick(now))
