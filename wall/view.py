@@ -126,7 +126,7 @@ def case(data: bytes) -> Row:
 
 
 def flood(data: bytes | None) -> dict[str, Row]:
-    """The room's load: {"now": {"flood", "since", "hidden", "seats": alerts in 10 min, "routed": seats of incidents}}."""
+    """The room's load: {"now": {"flood", "since", "hidden", "seats": alerts in 10 min, "routed": incidents' seats}}."""
     if not data:
         return {}
     it = from_json(data, Flooded)

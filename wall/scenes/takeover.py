@@ -16,4 +16,5 @@ NAME = "takeover"
 def body(lang: Language) -> Any:
     """An empty stage: what stands on it depends on the emergency."""
     del lang  # every word on it is the browser's
-    return scene(NAME, [html.Div(html.P(className="note"), className="emergencies", **data(part="takeover", state="loading"))])
+    about = data(part="takeover", state="loading")
+    return scene(NAME, [html.Div(html.P(className="note"), className="emergencies", **about)])
