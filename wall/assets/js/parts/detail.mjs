@@ -84,7 +84,7 @@ export class Detail {
     if (alert.expected !== null) rows.push(["detail.expected", `${f.number(alert.expected)} ${unit} ${alert.expected ? `(${f.change(alert.value, alert.expected)})` : ""}`]);
     if (alert.score !== null) rows.push(["detail.score", f.number(alert.score), el("small", {}, f.t("detail.score.why", { odds: f.compact.format(10 ** Math.min(alert.score, 15)) }))]);
     rows.push(["detail.rule", `${alert.pack} / ${alert.rule}`], ["detail.id", id]);
-    const list = el("dl", { class: "facts" }, ...rows.map(([key, text, more]) => el("div", { class: more ? "wide" : "" }, el("dt", {}, f.t(key)), el("dd", {}, text, more))));
+    const list = el("dl", { class: "facts" }, ...rows.map(([key, text, more]) => el("div", { class: more || key === "detail.rule" || key === "detail.id" ? "wide" : "" }, el("dt", {}, f.t(key)), el("dd", {}, text, more))));
     const kind = [f.t(`severity.${alert.level}`), alert.exercise && f.t("alert.exercise"), alert.kind === "data-quality" && f.t("alert.data-quality")].filter(Boolean).join(" · ");
     this.facts.replaceChildren(el("div", { class: "top" }, mark(alert.level, alert.state), el("div", {}, el("h3", {}, f.both(alert.headline)), el("p", {}, kind))), list);
   }

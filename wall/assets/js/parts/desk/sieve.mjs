@@ -75,7 +75,7 @@ export class Sieve {
   #build() {
     const f = this.app.format;
     this.buttons = SHOWS.map((shows) => el("button", { type: "button", onclick: () => this.show(shows) }));
-    this.levels = [1, 2, 3, 4].map((level) => el("button", { type: "button", class: `level l${level}`, "aria-label": f.t(`severity.${level}`), title: f.t(`severity.${level}`),
+    this.levels = [1, 2, 3, 4].map((level) => el("button", { type: "button", class: `level l${level}`, "aria-label": `${level} ${f.t(`severity.${level}`)}`, title: f.t(`severity.${level}`),
       onclick: () => this.set({ levels: toggled(this.filter.levels, level) }) }, mark(level)));
     const pick = (label, field) => el("select", { "aria-label": f.t(label), onchange: (event) => this.set({ [field]: event.target.value ? [event.target.value] : [] }) }, el("option", { value: "" }, f.t(label)));
     this.pack = pick("sieve.pack", "packs");
