@@ -37,6 +37,7 @@ def _tools(lang: Language) -> list[Any]:
         html.Span(className="user"),
         html.A(word("head.wall", lang), href="/wall"),
         html.A(word("head.desk", lang), href="/desk"),
+        html.A(word("head.planner", lang), href="/planner"),
         html.A(word("head.lang", lang), href=f"?lang={other}", lang=other),
         html.Form(html.Button(word("head.logout", lang), type="submit"), action="/logout", method="post"),
     ]
