@@ -43,6 +43,8 @@ __all__ = [
 ]  # fmt: skip
 FOLDER = Path(__file__).parent / "packs"
 FILE = "pack.yaml"
+LARGEST = 200_000  # bytes of the file
+DEEPEST = 20  # levels of its content
 T = TypeVar("T")
 
 
@@ -55,7 +57,25 @@ class PackError(ValueError):
 
 
 class _Once(yaml.SafeLoader):
-    """YAML in which a key written twice is an error, for the first would be dropped in silence."""
+    """YAML in which a key written twice is an error, for the first would be dropped in silence.
+
+    It has no references to other parts of itself, and no pit of brackets: a short file could fill the memory with them.
+    """
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node; raises ``yaml.YAMLError`` for a reference, and where it lies too deep."""
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # its stub has no types
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "a reference (*name) is not needed; write it out", mark)
+        if self._depth >= DEEPEST:
+            raise yaml.composer.ComposerError(None, None, f"it lies {DEEPEST} levels deep; write it flatter", mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping; raises ``yaml.YAMLError`` where a key occurs twice."""
@@ -386,11 +406,17 @@ def read(folder: Path) -> Any:
     """What stands in the pack's file, as plain values; raises ``PackError``."""
     where = f"{folder.name}/{FILE}"
     try:
+        if (folder / FILE).stat().st_size > LARGEST:
+            raise PackError(
+                f"{where}: has {(folder / FILE).stat().st_size:,} bytes; at most {LARGEST:,}: split the pack"
+            )
         return yaml.load((folder / FILE).read_text("utf-8"), _Once)  # noqa: S506  # a SafeLoader
     except (FileNotFoundError, NotADirectoryError):
         raise PackError(f"{where}: no such file; a pack is a folder with a pack.yaml") from None
     except UnicodeDecodeError as error:
         raise PackError(f"{where}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except PackError:
+        raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a date that there is not
         raise PackError(f"{where}: not YAML: {' '.join(str(error).split())}; mend the line that it names") from error
     except OSError as error:
