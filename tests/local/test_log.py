@@ -236,3 +236,20 @@ def test_a_tombstone_outlives_its_key_for_a_while(tmp_path: Path, disk: Executor
 
     assert asyncio.run(keys("3600000")) == [(b"a", None), (b"b", b"2" * 900)]
     assert asyncio.run(keys("0")) == [(b"b", b"2" * 900)]
+
+
+def test_a_reader_at_the_end_goes_on_in_the_next_segment(tmp_path: Path, disk: Executor) -> None:
+    """What it had read to the end is finished meanwhile: the records after it are still found."""
+
+    async def run() -> list[bytes | None]:
+        log = PartitionLog(tmp_path, TopicConfig({"segment.bytes": "1024"}), disk)
+        _, end = log.append(batch([b"a" * 900]))
+        await log.synced(end)
+        assert _values(await log.read(0, 1 << 20, at_least_one=True)) == [b"a" * 900]
+        _, after = log.append(batch([b"b" * 900]))
+        await log.synced(after)
+        found = _values(await log.read(end, 1 << 20, at_least_one=True))
+        await log.close()
+        return found
+
+    assert asyncio.run(run()) == [b"b" * 900]

@@ -280,6 +280,8 @@ class PartitionLog:
         if offset >= self.durable:
             return b""
         segment, position = self._cursors.get(offset) or self._find(offset)
+        if position >= segment.size and segment is not self.segments[-1]:  # finished since the reader was at its end
+            segment, position = self._find(offset)
         if segment is self.segments[-1]:
             data, after = self._read_at(self._fd, segment, position, offset, limit, at_least_one)
         else:  # old records may have to come from the disk: do not stop the others meanwhile
