@@ -305,6 +305,14 @@ def test_work_that_makes_no_sense_is_refused(people: dict[str, httpx.Client], bo
     assert says in json.dumps(answer.json())
 
 
+def test_a_report_of_no_incident_is_refused(people: dict[str, httpx.Client]) -> None:
+    """By its name where that can be none, with the command's own word where the archive has no such incident."""
+    assert people["guest"].get("/planner/after-action/inc-1.exe").status_code == 404
+    assert people["guest"].get("/planner/after-action/--help.pdf").status_code == 404
+    told = people["guest"].get("/planner/after-action/inc-1.html")
+    assert (told.status_code, told.json()["detail"].startswith("citybrain: ")) == (502, True)
+
+
 def test_the_roster_tells_who_is_on_duty(people: dict[str, httpx.Client]) -> None:
     """Now, next, and in the seven days to come."""
     told = people["guest"].get("/planner/roster").json()

@@ -51,6 +51,11 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Expression = Annotated[str, msgspec.Meta(max_length=2000)]
+REPORTS = {
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
 LETTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
@@ -140,6 +145,7 @@ class Planner:
             ("audit", "GET", self.audit),
             ("forecasts", "GET", self.forecasts),
             ("past", "GET", self.past),
+            ("after-action/{name}", "GET", self.report),
             ("jobs", "GET", self.jobs),
             ("jobs", "POST", self.begin),
             ("jobs/{job}", "GET", self.job),
@@ -234,6 +240,17 @@ class Planner:
         _looking(request)
         found = await self._store.incidents()
         return {"incidents": seen.incidents(found), "drills": await asyncio.to_thread(seen.drills)}
+
+    async def report(self, request: Request, name: str) -> Any:
+        """The after-action report ``<incident>.<html|pdf|docx>``, in the reader's language or ``?lang=``."""
+        _looking(request)
+        incident, _, form = name.rpartition(".")
+        if form not in REPORTS or LETTER.fullmatch(incident) is None:
+            raise Refusal(404, f"there is no report {name[:80]}; ask for <incident>.{'|'.join(REPORTS)}")
+        words = ("after-action", f"--format={form}", f"--language={spoken(request)}")
+        body = await self._tools.made(*words, incident, name=f"report.{form}")
+        headers = {"content-disposition": f'inline; filename="after-action-{incident}.{form}"'}
+        return Response(body, media_type=REPORTS[form], headers=headers)
 
     # --- what is changed ------------------------------------------------------------------------------------------
 

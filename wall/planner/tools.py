@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -53,6 +55,17 @@ class Tools:
 
         ``good`` are the exit codes with which it has answered.
         """
+        return answer(await self._ran(words, good))
+
+    async def made(self, *words: str, name: str) -> bytes:
+        """The file that the command writes where ``-o`` says, under ``name``; raises ``ToolError``."""
+        with tempfile.TemporaryDirectory(prefix="citybrain-planner-") as folder:
+            path = Path(folder) / name
+            await self._ran((*words, "-o", str(path)), (0,))
+            return await asyncio.to_thread(path.read_bytes)
+
+    async def _ran(self, words: tuple[str, ...], good: tuple[int, ...]) -> bytes:
+        """What the command prints, once it has ended with one of ``good``."""
         async with self._free:
             process = await self.start(*words)
             try:
@@ -65,7 +78,7 @@ class Tools:
                 await end(process)
         if code not in good:
             raise ToolError(last_line(said) or f"the command ended with {code}")
-        return answer(out)
+        return out
 
 
 def environment(settings: Settings) -> dict[str, str]:

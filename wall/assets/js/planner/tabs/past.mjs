@@ -21,7 +21,7 @@ export class Past extends Tab {
       { head: f.t("plan.past.incident"), by: (row) => f.both(row.title), cell: (row) => el("span", { class: "named" }, mark(row.level), el("span", {}, el("b", {}, f.both(row.title)), el("small", {}, row.id))) },
       { head: f.t("plan.past.opened"), by: (row) => row.opened, cell: (row) => f.stamp(row.opened) },
       { head: f.t("plan.past.state"), by: (row) => row.state, cell: (row) => f.t(`incident.state.${row.state}`) },
-      { head: f.t("plan.past.report"), cell: (row) => el("span", { class: "buttons" }, ...FORMS.map((form) => el("a", { class: "button", target: "_blank", rel: "noopener", href: `/after-action/${encodeURIComponent(row.id)}.${form}?lang=${f.lang}` }, form.toUpperCase()))) },
+      { head: f.t("plan.past.report"), cell: (row) => el("span", { class: "buttons" }, ...FORMS.map((form) => el("a", { class: "button", target: "_blank", rel: "noopener", href: `/planner/after-action/${encodeURIComponent(row.id)}.${form}?lang=${f.lang}` }, form.toUpperCase()))) },
       { head: "", cell: (row) => el("button", { type: "button", class: "plain", "data-focus": `replay-${row.id}`, onclick: (event) => this.#replay(event.currentTarget, { start: row.opened - BEFORE_MS, end: row.closed ?? Math.max(row.changed, row.opened) + BEFORE_MS, incident: row.id }) }, f.t("plan.past.replay")) },
     ], (row) => row.id);
     this.none = el("p", { class: "figure" }, f.t("plan.past.none"));
