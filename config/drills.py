@@ -7,7 +7,7 @@ mistake is refused with the file, the key, the value and what to write instead.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -225,15 +225,20 @@ def find(name: str, folder: Path | None = None) -> Listed:
     if len(fits) == 1:
         return fits[0]
     if fits:
-        raise DrillError(f"{name} is a drill of {' and '.join(one.pack for one in fits)}; say PACK/{name}")
+        raise DrillError(f"{name} is a drill of {' and '.join(sorted(one.pack for one in fits))}; say PACK/{name}")
     known = ", ".join(one.name for one in there) or "none"
     raise DrillError(f"there is no drill {name!r}; there are: {known} (config/packs/<pack>/drills/)")
 
 
-def load(path: Path, city: City | None = None, loaded: Sequence[Pack] | None = None) -> Drill:
+def load(
+    path: Path,
+    city: City | None = None,
+    loaded: Sequence[Pack] | None = None,
+    load_city: Callable[[str], City] = load_city,
+) -> Drill:
     """The drill in ``path``, checked against its city and the packs; raises ``DrillError``.
 
-    ``city`` takes the place of the one it names, ``loaded`` of the packs as they are.
+    ``city`` takes the place of the one it names, ``loaded`` of the packs as they are, ``load_city`` of what loads one.
     """
     drill = _decoded(path, _read(path))
     if drill.drill != path.stem:

@@ -7,6 +7,7 @@ import getpass
 import json
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from citybrain.drills import headless, live
 from citybrain.drills.page import html
 from citybrain.drills.sheet import Sheet
 from config import city as cities
-from config import drills
+from config import drills, packs_reload
 from config.drills import DrillError
 from config.settings import Settings
 
@@ -26,10 +27,12 @@ FOLDER = "drills"  # below the city's data folder: the sheets of live drills
 def show(as_json: bool) -> int:
     """The drills of all packs with what they practise; a drill that is refused is listed with why."""
     rows: list[dict[str, Any]] = []
+    known = packs_reload.sound()
+    city = lru_cache(cities.load)
     for one in drills.listed():
         row: dict[str, Any] = {"drill": one.name, "pack": one.pack}
         try:
-            drill = drills.load(one.path)
+            drill = drills.load(one.path, loaded=known, load_city=city)
         except DrillError as error:
             rows.append(row | {"refused": str(error)})
             continue
@@ -47,9 +50,10 @@ def show(as_json: bool) -> int:
 def check() -> int:
     """Load every drill; exit 1 when one is refused, naming file, key, value and remedy."""
     refused = 0
+    known, city = packs_reload.sound(), lru_cache(cities.load)
     for one in drills.listed():
         try:
-            drills.load(one.path)
+            drills.load(one.path, loaded=known, load_city=city)
         except DrillError as error:
             refused += 1
             print(error, file=sys.stderr)

@@ -24,8 +24,9 @@ from config import packs_reload
 from config import places as registered
 from config import register as registers
 from config.city import City as Pack
-from config.drills import Drill, DrillError, GatewaySilent
+from config.drills import Change, Drill, DrillError, GatewaySilent
 from config.layouts import layouts
+from config.pack import Pack as Loaded
 from config.register import Register
 from config.settings import Settings
 from config.site import Site
@@ -132,11 +133,12 @@ def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms:
     except FeedError as error:
         raise DrillError(f"city {pack.id} has no simulated sensors to drill with: {error}") from error
     number = np.arange(len(register)) * GATEWAYS // max(len(register), 1)
+    known = packs_reload.sound() if whole else _asked(drill)
     touched = np.ones(len(register), np.bool_) if whole else _touched(drill, pack, register)
-    chosen = np.flatnonzero(touched | _beside(drill, number))
+    watched = register.frame["pack"].is_in([one.name for one in known]).to_numpy()
+    chosen = np.flatnonzero((touched | _beside(drill, number)) & watched)
     part = Register(_zoned(register.frame[chosen], touched[chosen]))
     city = City(part, found, pack.calendar, found.seed, None, number[chosen], 0.0, chengdu.readings())
-    known = packs_reload.sound()
     site = Site(home, pack, part, known, layouts(pack, part, known))
     return Shadow(site, city, begin_ms)
 
@@ -161,6 +163,17 @@ def away(pack: Pack) -> Iterator[Settings]:
         if pack.place_file is None:
             sites(pack).write_csv(settings.home / registered.FILE)
         yield settings
+
+
+def _asked(drill: Drill) -> tuple[Loaded, ...]:
+    """The packs whose alerts are expected, and those that watch what is changed; all others do not take part."""
+    names = {one.alert.partition("/")[0] for one in drill.expect if one.alert}
+    moved = {one.property for one in drill.inject if isinstance(one, Change)}
+    return tuple(
+        pack
+        for pack in packs_reload.sound()
+        if pack.name in names or moved & {watched.property for watched in pack.watched}
+    )
 
 
 def _touched(drill: Drill, pack: Pack, register: Register) -> NDArray[np.bool_]:

@@ -110,18 +110,22 @@ def gather(settings: Settings, name: str | None, start: int | None, end: int | N
         raise ReportError("the span is empty; give --to after --from")
     city = cities.load(settings.city)
     archive = Archive(settings.archive)
-    case = archive.incident(name or _gravest(archive, start, end))
+    case = archive.incident(name or _gravest(archive, start, end, now))
     try:
         register = registers.load(settings.register)
     except RegisterError as error:
         raise ReportError(f"the curves need the register: {error}") from error
-    alerts = tuple(sorted(case.alerts.values(), key=lambda one: (one.detection.onset, one.id)))
+    every = sorted(case.alerts.values(), key=lambda one: (one.detection.onset, one.id))
+    alerts = tuple(one for one in every if _within(one, start, end))
+    if every and not alerts:
+        raise ReportError(f"no alert of incident {case.incident.id} was of that span; leave --from and --to out")
     if not alerts:
         raise ReportError(
             f"the archive has none of the alerts of incident {case.incident.id}; were its days moved away?"
         )
     step = _step_ms(register, alerts)
-    first, last = case.span
+    first = alerts[0].detection.onset
+    last = max(first, *(one.cleared or case.span[1] for one in alerts))
     around = max(AROUND * step, (last - first) // 4)
     span = (first - around if start is None else start, last + around if end is None else end)
     return AfterAction(
@@ -134,25 +138,31 @@ def gather(settings: Settings, name: str | None, start: int | None, end: int | N
         end=span[1],
         made=now,
         curves=_curves(archive, register, city, alerts, *span),
-        acts=_acts(case),
+        acts=_acts(case, {one.id for one in every} - {one.id for one in alerts}),
         deadlines=tuple(_deadlines(case, alerts, now)),
         sent=_sent(case),
-        others=_others(archive, case, span),
+        others=_others(archive, case, span, now),
         notices=(*case.notices, *archive.notices.lines),
     )
 
 
-def _gravest(archive: Archive, start: int | None, end: int | None) -> str:
+def _gravest(archive: Archive, start: int | None, end: int | None, now: int) -> str:
     """The gravest incident of which an alert began in the span; of equals the one with the most alerts."""
     if start is None or end is None:
         raise ReportError("name an incident, or give --from and --to: the gravest that began between them is told")
-    held = [from_json(body, Incident) for body in archive.last("incidents", 1 << 62).values()]
-    alerts = {key: from_json(body, Alert) for key, body in archive.last("alerts", 1 << 62).items()}
+    held = [from_json(body, Incident) for body in archive.last("incidents", now + DAY_MS).values()]
+    alerts = {key: from_json(body, Alert) for key, body in archive.last("alerts", now + DAY_MS).items()}
     begun = {one.incident for one in alerts.values() if start <= one.detection.onset < end}
     found = [one for one in held if one.id in begun and not one.merged_into and one.kind == "event"]
     if not found:
         raise ReportError(f"no incident of the city began in that span; the archive has {len(held)} of other times")
     return min(found, key=lambda one: (SEVERITIES.index(one.severity), -one.count, one.opened)).id
+
+
+def _within(alert: Alert, start: int | None, end: int | None) -> bool:
+    """Whether its condition held in the span, as far as one is given."""
+    begins = end is None or alert.detection.onset < end
+    return begins and (start is None or alert.cleared is None or alert.cleared > start)
 
 
 # --- curves ---------------------------------------------------------------------------------------------------------
@@ -264,11 +274,15 @@ def _usual(
 # --- people ---------------------------------------------------------------------------------------------------------
 
 
-def _acts(case: Case) -> tuple[Act, ...]:
-    """The incident's timeline, and what people did to its alerts that it does not tell."""
-    told = [Act(step.at, step.by, step.action, step.comment) for step in case.incident.timeline]
+def _acts(case: Case, left: set[str]) -> tuple[Act, ...]:
+    """The incident's timeline, and what people did to its alerts that it does not tell; not of those ``left`` out."""
+    told = [
+        Act(step.at, step.by, step.action, step.comment)
+        for step in case.incident.timeline
+        if step.comment.partition(" ")[0] not in left
+    ]
     known = {(act.at, act.action.removeprefix("alert-")) for act in told}
-    for alert in case.alerts.values():
+    for alert in (one for one in case.alerts.values() if one.id not in left):
         told += [
             Act(
                 step.at,
@@ -291,7 +305,8 @@ def _deadlines(case: Case, alerts: Sequence[Alert], now: int) -> list[Deadline]:
             continue
         due = alert.opened + ANSWER_WITHIN_MS[alert.severity]
         done = _answered(alert.history)
-        found.append(_due("alert", alert.detection.headline, alert.severity, alert.opened, due, done, over))
+        ended = min(over, alert.closed or over)  # one that is over before its time is asked for no more
+        found.append(_due("alert", alert.detection.headline, alert.severity, alert.opened, due, done, ended))
     launched = next((step.at for step in case.incident.timeline if step.action == "launch"), case.incident.opened)
     found += [
         _due("task", task.what, "", launched, task.deadline, _done(task), over)
@@ -329,10 +344,10 @@ def _sent(case: Case) -> tuple[tuple[str, int, int | None], ...]:
     return tuple((unit, int(sent or 0), there) for unit, (sent, there) in found.items())
 
 
-def _others(archive: Archive, case: Case, span: tuple[int, int]) -> tuple[Incident, ...]:
+def _others(archive: Archive, case: Case, span: tuple[int, int], now: int) -> tuple[Incident, ...]:
     """Incidents that opened within the same time, as the room's clock tells it."""
     begin, end = case.done
-    held = [from_json(body, Incident) for body in archive.last("incidents", 1 << 62).values()]
+    held = [from_json(body, Incident) for body in archive.last("incidents", now + DAY_MS).values()]
     near = [
         one
         for one in held

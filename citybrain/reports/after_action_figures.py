@@ -21,7 +21,7 @@ from models.values import SEVERITIES, Alert, Severity, Text
 
 COLOURS: dict[Severity, str] = {"Extreme": "#c4161c", "Severe": "#d9680b", "Moderate": "#b38f00", "Minor": "#1b62b8"}
 WIDTH = 500.0
-MAP, CURVE, BAR = 300.0, 150.0, 14.0
+MAP, CURVE, BAR = 250.0, 150.0, 14.0
 LEAST_M, ASIDE = 2_500.0, 0.35  # the map shows at least so much, and so much around what happened
 METRES_A_DEGREE = 111_195.0
 LAND, VENUE, BORDER, ROAD, WATER = "#f3f4f1", "#e4e8ee", "#aab2bf", "#ffffff", "#cfe0ee"
@@ -69,7 +69,8 @@ def the_map(facts: AfterAction, lang: Language, title: str) -> Figure:
             fill, edge = ("#fbe3cf", "#d9680b") if zone.id in own else (VENUE, BORDER)
             _area(figure, frame, box, zone.polygon, fill, edge, 0.5)
     _names(figure, frame, facts.city, box, lang)
-    for alert in sorted(facts.alerts, key=lambda one: -SEVERITIES.index(one.severity)):
+    placed = [one for one in facts.alerts if one.detection.place != facts.city.id]
+    for alert in sorted(placed, key=lambda one: -SEVERITIES.index(one.severity)):
         x, y = frame.points(np.array([[alert.detection.lon, alert.detection.lat]]))[0]
         figure.parts.append(Dot(float(x), float(y), 5.0, COLOURS[alert.severity]))
     _scale_bar(figure, frame)
@@ -156,7 +157,7 @@ def the_curve(facts: AfterAction, curve: Curve, lang: Language, title: str, usua
         figure.parts.append(Label(left - 4, y(high * share) + 2.5, _number(high * share), 7.0, QUIET, "end"))
     for at, text in ticks(facts.start, facts.end, facts.city.timezone):
         figure.parts.append(Shape(((x(at), bottom), (x(at), bottom + 3)), QUIET, 0.5))
-        figure.parts.append(Label(x(at), CURVE - 5, text, 7.0, QUIET, "middle"))
+        figure.parts.append(Label(x(at), CURVE - 5, text, 7.0, QUIET, "end" if x(at) > right - 14 else "middle"))
     _marks(figure, curve.marks, x, top, bottom, facts.end)
     if curve.usual is not None:
         _plot(figure, curve.time, curve.usual, x, y, "#8a93a3", 0.9, curve.step_ms, dash=True)

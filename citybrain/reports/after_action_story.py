@@ -11,7 +11,7 @@ from citybrain.reports.after_action_words import action, measured, words
 from citybrain.reports.figure import Figure
 from citybrain.reports.words import Language
 from models.plans import measure
-from models.values import Alert, Task, Text
+from models.values import SEVERITIES, Alert, Task, Text
 
 ROWS = 60  # of a table; what is beyond is counted
 BARS = 24  # deadlines that are drawn
@@ -70,9 +70,10 @@ def story(facts: AfterAction, lang: Language) -> Story:
     teller = _Teller(facts, lang)
     w, it = teller.w, facts.incident
     first = facts.alerts[0].detection.onset
+    gravest = min(facts.alerts, key=lambda one: (SEVERITIES.index(one.severity), -(one.detection.score or 0.0)))
     out = Story(
         lang,
-        f"{w['title']}: {teller.said(it.title)}",
+        f"{w['title']}: {teller.said(gravest.detection.headline)}",
         f"{teller.said(facts.city.name)} · {teller.said(it.place_name)}",
         (
             f"{w['incident']} {it.id} · {w[it.severity]} · {w['began']} {facts.local(first):%Y-%m-%d %H:%M} "
@@ -134,7 +135,7 @@ class _Teller:
         judged = [one for one in facts.deadlines if one.met is not None]
         good = f"{sum(one.met is True for one in judged)}/{len(judged)}"
         cells = [
-            (str(facts.incident.count), w["alerts"]),
+            (str(len(facts.alerts)), w["alerts"]),
             (_long((end - begin) / 1000), w["lasted"]),
             (span_words(facts.took_s("alert-acknowledge", "acknowledge", "assign")), w["first_answer"]),
             (span_words(facts.took_s("launch")), w["launched"]),
