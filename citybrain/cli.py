@@ -461,6 +461,19 @@ def report_shift(
     return shift(settings(city=city), start, end, lang, output)
 
 
+@drill_app.command("truth")
+def drill_truth(
+    city: CityName = None,
+    start: Annotated[str | None, typer.Option("--from", help="2026-10-01T08:00; since the feed began last.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="2026-10-01T20:00; now.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Detection against what the simulator injected: recall and delay by kind, false alerts an hour."""
+    from citybrain.commands.drill import truth
+
+    return truth(settings(city=city), start, end, as_json)
+
+
 @app.command("after-action")
 def after_action(
     output: Annotated[Path, typer.Option("-o", "--output", help="A name that ends in .html, .pdf or .docx.")],

@@ -10,10 +10,13 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from citybrain.commands.after_action import moment
 from citybrain.drills import headless, live
+from citybrain.drills import truth as truths
 from citybrain.drills.page import html
 from citybrain.drills.sheet import Sheet
 from config import city as cities
@@ -96,6 +99,28 @@ def run(
         output.write_bytes(html(sheet).encode() if output.suffix == ".html" else msgspec.json.encode(sheet))
     _tell(sheet, time.monotonic() - began, as_json)
     return 0 if sheet.passed else 1
+
+
+def truth(settings: Settings, start: str | None, end: str | None, as_json: bool) -> int:
+    """Grade the archive's alerts against the simulator's truth; exit code 0."""
+    zone = ZoneInfo(cities.load(settings.city).timezone)
+    graded = truths.graded(settings, moment(start, "--from", zone), moment(end, "--to", zone))
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(graded)), flush=True)
+        return 0
+    for kind, found in graded.kinds.items():
+        delay = (
+            ""
+            if found.delay_p50_s is None
+            else f", {found.delay_p50_s:g} s at the median, {found.delay_max_s:g} s at most"
+        )
+        print(f"  {kind:18} {found.found} of {found.happened} found{delay}")
+    for rule, rate in graded.false_by_rule.items():
+        print(f"  {rule:34} {rate:g} false an hour")
+    print(
+        f"{graded.alerts} alerts in {graded.hours:g} h, {graded.false} told of nothing: {graded.false_per_hour:g} an hour"
+    )
+    return 0
 
 
 def _keep(folder: Path, sheet: Sheet) -> None:

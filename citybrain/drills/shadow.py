@@ -124,7 +124,7 @@ def exercise(detection: Detection, drill: str) -> Detection:
 
 
 def make(drill: Drill, pack: Pack, register: Register, home: Settings, begin_ms: int, whole: bool = False) -> Shadow:
-    """A shadow for ``drill``, quiet yet and ready at ``begin_ms``: of the part of the city it touches, or the ``whole``.
+    """A shadow for ``drill``, quiet, ready at ``begin_ms``: of the part of the city it touches, or the ``whole``.
 
     Raises ``DrillError`` where the city has no simulator.
     """

@@ -10,7 +10,6 @@ import jinja2
 from docx import Document
 from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
-from markupsafe import Markup
 
 from citybrain.reports.after_action import AfterAction
 from citybrain.reports.after_action_story import Block, Heading, Note, Numbers, Story, Table, story
@@ -42,8 +41,7 @@ def html(it: Story) -> str:
         trim_blocks=True,
     )
     blocks = [
-        {"kind": type(one).__name__, "it": one, "svg": Markup(svg(one)) if isinstance(one, Figure) else ""}  # noqa: S704  # our own shapes, words escaped
-        for one in it.blocks
+        {"kind": type(one).__name__, "it": one, "svg": svg(one) if isinstance(one, Figure) else ""} for one in it.blocks
     ]
     return environment.get_template("after_action.html").render(s=it, w=words(it.lang), blocks=blocks)
 

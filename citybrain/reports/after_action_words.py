@@ -52,7 +52,7 @@ WORDS: dict[str, tuple[str, str]] = {  # key: (Chinese, English)
     "deadlines": ("时限", "Deadlines"),
     "deadlines.note": (
         "条形为实际用时，竖线为到期；绿色按时，红色超时，灰色为到期前已解除或未到期。",
-        "A bar is what it took, the tick is when it was due; green in time, red late, grey over before, or not due yet.",
+        "A bar is what it took, the tick is when it was due; green in time, red late, grey over before or not due.",
     ),
     "due": ("到期", "Due"),
     "done": ("完成", "Done"),

@@ -88,7 +88,7 @@ def test_injections_change_what_the_sensors_say(city: City, register: Register) 
         drill,
         inject=(
             StuckSensors(name="a", at="60s", place="east-station"),
-            GatewaySilent(name="b", at="60s", gateway=2),
+            GatewaySilent(name="b", at="60s", gateway=20),
             Change(name="c", at="60s", property="people", place="jinli", to=7.0, kinds=("camera",)),
         ),
     )

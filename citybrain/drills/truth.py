@@ -1,0 +1,74 @@
+"""Detection of a simulated city that runs, or ran, against what its simulator injected: archive beside truth."""
+
+from __future__ import annotations
+
+import time
+
+from citybrain.archive.reader import Archive
+from citybrain.drills.shadow import gateway
+from citybrain.drills.sheet import told
+from config import city as cities
+from config import packs_reload
+from config import register as registers
+from config.drills import DrillError
+from config.register import Register
+from config.settings import Settings
+from models.grading import Graded, Happening, grade
+from models.values import Alert, Detection, from_json
+from sensors.feed import TRUTH
+from sensors.simulate.truth import Record, read
+
+DAY_MS = 86_400_000
+
+
+def graded(settings: Settings, start: int | None, end: int | None) -> Graded:
+    """The grade from ``start`` to ``end`` (ms; since the feed's last begin, to now); raises ``DrillError``."""
+    path = settings.home / TRUTH
+    if not path.exists():
+        raise DrillError(f"{path} is not there: only a simulated city that has run knows its truth (citybrain demo)")
+    records = read(path)
+    runs = [int(one["start"]) for one in records if one["what"] == "run"]
+    now = int(time.time() * 1000)
+    first, last = runs[-1] if start is None else start, now if end is None else min(end, now)
+    if not first < last:
+        raise DrillError(f"the span from {first} to {last} is empty; give --from before --to and before now")
+    city, register = cities.load(settings.city), registers.load(settings.register)
+    happened = [_happened(one, register) for one in records if one["what"] in ("incident", "fault")]
+    alerts = told(_alerts(settings, first, last), packs_reload.sound(), city)
+    return grade([one for one in happened if first <= one.start < last], alerts, last - first)
+
+
+def _alerts(settings: Settings, first: int, last: int) -> list[tuple[Detection, int]]:
+    """The real alerts that opened in the span, each when it did; those that another explained are left out."""
+    held = Archive(settings.archive).last("alerts", last + DAY_MS).values()
+    found = [from_json(body, Alert) for body in held]
+    return [
+        (one.detection, one.opened)
+        for one in found
+        if first <= one.opened < last and not one.detection.exercise and one.state != "suppressed"
+    ]
+
+
+def _happened(record: Record, register: Register) -> Happening:
+    """One line of the truth."""
+    if record["what"] == "fault":
+        name = str(record["datastream"])
+        row = register.index.get(name)
+        at = register.frame.row(row, named=True) if row is not None else {"lon": 0.0, "lat": 0.0}
+        place = name.rpartition("/")[0]
+        return Happening(
+            kind=f"fault-{record['kind']}", place=place, start=record["start"], end=record["end"], lon=at["lon"],
+            lat=at["lat"], datastreams=(name,),
+        )  # fmt: skip
+    silent = record["kind"] == "silent-gateway"
+    return Happening(
+        kind=record["kind"],
+        place=str(record["place"]),
+        start=record["start"],
+        end=record["end"],
+        lon=record.get("lon", 0.0),
+        lat=record.get("lat", 0.0),
+        radius_m=record.get("radius_m", 0.0),
+        gateway=gateway(int(record["gateway"])) if silent else "",
+        datastreams=tuple(record.get("datastreams", ())),
+    )
