@@ -50,7 +50,7 @@ class Restless(threading.Thread):
         feed.write_past()
         feed.write_all()
         feed.write_sources(MOODS["busy"])
-        levels = np.minimum(np.arange(self._alerts) // 4, 3)  # a dozen grave ones, the rest Minor
+        levels = np.clip(np.arange(self._alerts) // 12, 1, 3)  # two dozen Severe, a dozen Moderate, the rest Minor
         for number, level in enumerate(levels[::-1]):
             alert = feed.make(int(level), number, ago_s=5.0 * number)
             at = alert.opened + 45_000

@@ -28,7 +28,7 @@ from tests.wall.stage import Stage
 
 CAMERAS, ALERTS, VIEWERS = 95_000, 300, 50
 SIZE = (7680, 2160)
-LIVE_S, SETTLE_S, FRAMES_S, VIEWERS_S = 60.0, 10.0, 40.0, 30.0
+LIVE_S, SETTLE_S, FRAMES_S, VIEWERS_S = 180.0, 10.0, 40.0, 30.0
 PEER_S, PEER_VIEWERS, PEER_VIEWERS_S = 60.0, 5, 20.0
 SOFTWARE = ("--disable-gpu",)
 SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # scattermap draws with WebGL

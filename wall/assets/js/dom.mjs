@@ -27,8 +27,10 @@ export function put(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-// The pixels of one rem on canvases.
-export const remPx = () => parseFloat(getComputedStyle(document.documentElement).fontSize) * devicePixelRatio;
+// The pixels of one rem on canvases. Asked once a size of the window: the question makes the browser lay out anew.
+let rem = 0;
+addEventListener("resize", () => { rem = 0; }, { capture: true });
+export const remPx = () => (rem ||= parseFloat(getComputedStyle(document.documentElement).fontSize) * devicePixelRatio);
 
 // A canvas in real pixels that follows its element: `paint(context, width, height)` is called after each resize.
 export function canvas(parent, paint) {
