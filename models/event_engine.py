@@ -117,7 +117,7 @@ class EventEngine:
         self.now = max(self.now, min(at, logged + AHEAD_MS))
         return told + self._elapse()
 
-    def learn(self, appeals: Sequence[ServiceRequest], scans: int = 20) -> None:
+    def learn(self, appeals: Sequence[ServiceRequest], scans: int = 24) -> None:
         """Take appeals of before, in order, and tell nothing: to begin with a past.
 
         The last ``scans`` periods are scanned, so that there are past scans to judge by.
