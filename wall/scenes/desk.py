@@ -53,6 +53,7 @@ def layout(title: str, lang: Language) -> Any:
 
 
 def _help(lang: Language) -> Any:
+    named: dict[str, Any] = {"aria-labelledby": "help-title"}
     rows = [html.Tr([html.Td(html.Kbd(keys)), html.Td(word(key, lang))]) for keys, key in KEYS]
     return html.Dialog(
         [
@@ -61,5 +62,5 @@ def _help(lang: Language) -> Any:
             html.Button(word("help.close", lang), className="close"),
         ],
         id="help",
-        **{"aria-labelledby": "help-title"},
+        **named,
     )
