@@ -12,7 +12,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class _Read:
 class Packs:
     """The packs in force below ``folder``; ``keep`` holds copies of what was accepted.
 
-    ``writes``: this process keeps the copies up to date; there is one such process, the worker.
+    ``writes``: this process keeps the copies up to date. ``before``: what it has in force already, as from its start.
     """
 
     def __init__(
@@ -59,10 +59,11 @@ class Packs:
         keep: Path | None = None,
         writes: bool = False,
         now_ms: Callable[[], int] = lambda: int(time.time() * 1_000),
+        before: Iterable[Pack] = (),
     ) -> None:
         self._folder, self._keep, self._writes, self._now_ms = folder, keep, writes and keep is not None, now_ms
         self._stamps: Stamps = {}
-        self._loaded: dict[str, tuple[str, Pack]] = {}  # name → version and pack
+        self._loaded = {pack.name: (pack.version, pack) for pack in before}  # name → version and pack
         self.states: dict[str, State] = {}
         self.refresh()
 
@@ -177,7 +178,7 @@ class Packs:
             if (copy.exists() and version(copy.parent) == number) or version(self._folder / name) != number:
                 continue
             copy.parent.mkdir(parents=True, exist_ok=True)
-            part = copy.with_suffix(".part")
+            part = copy.with_suffix(f".{os.getpid()}.part")  # each role may write it
             part.write_bytes((self._folder / name / FILE).read_bytes())
             part.replace(copy)
         if self._keep.exists():
@@ -207,7 +208,7 @@ def keep(settings: Settings) -> Path:
 
 def in_force(settings: Settings) -> tuple[Pack, ...]:
     """The packs in force in the city of ``settings``, by name; what is refused is told in the log and left out."""
-    return _logged(Packs(keep=keep(settings)))
+    return _logged(Packs(keep=keep(settings), writes=True))
 
 
 def sound(folder: Path = FOLDER) -> tuple[Pack, ...]:

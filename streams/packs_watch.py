@@ -41,7 +41,7 @@ class PacksWatch:
         folder: Path = FOLDER,
     ) -> None:
         self.site = site
-        self.packs = Packs(folder, packs_reload.keep(site.settings), writes=True)
+        self.packs = Packs(folder, packs_reload.keep(site.settings), writes=True, before=site.packs)
         self._takers = tuple(takers)
         self._leave = leave
         self._client = redis.from_url(url, socket_timeout=2.0, socket_connect_timeout=2.0)

@@ -73,6 +73,16 @@ def test_the_version_before_outlives_a_restart(tmp_path: Path) -> None:
     assert packs.states["noise"].error.startswith("noise/pack.yaml: not YAML: ")
 
 
+def test_what_a_process_has_in_force_stays_when_its_file_broke_since(tmp_path: Path) -> None:
+    """Even where no copy was kept yet."""
+    rewritten(tmp_path, sound())
+    begun = Packs(tmp_path).packs
+    rewritten(tmp_path, "pack: [")
+    packs = Packs(tmp_path, before=begun)
+    assert packs.packs[0] is begun[0]
+    assert (packs.states["noise"].state, packs.states["noise"].version) == ("refused", begun[0].version)
+
+
 def test_nothing_is_read_again_while_nothing_changes(tmp_path: Path) -> None:
     """A look at an unchanged folder gives no line."""
     rewritten(tmp_path, sound())
