@@ -26,7 +26,7 @@ def settings(folder: Path) -> Settings:
     """A city of some hundred cameras with ``MINUTES`` of archive below ``folder``."""
     made = Settings(city="chengdu", data=folder)
     city = cities.load("chengdu")
-    register = feed.register(city, cameras=200)
+    register = registers.rezone(feed.register(city, cameras=200), city)
     registers.save(register, made.register)
     _readings(made, register)
     _ticks(made)
@@ -64,7 +64,7 @@ def _ticks(made: Settings) -> None:
         end = START + (number + 1) * 5_000
         ratio = 1.6 if 120 <= number < 240 else 1.0
         rows = [
-            {"zone": "chunxi-road", "property": "people", "value": 100.0 * ratio, "expected": 100.0, "score": 9.0,
+            {"zone": "510104", "property": "people", "value": 100.0 * ratio, "expected": 100.0, "score": 9.0,
              "ratio": ratio, "reporting": 1.0, "occupancy": None, "density": None},
             {"zone": "chengdu", "property": "people", "value": 900.0, "expected": 900.0, "score": 0.1, "ratio": 1.0,
              "reporting": 1.0, "occupancy": None, "density": None},
@@ -79,7 +79,7 @@ def alert(state: str = "unacknowledged", by: str = "") -> Alert:
     text = Text("Crowd surge", "人流激增")
     onset = START + 600_000
     detection = Detection(
-        id="surge", pack="holiday-crowd", rule="ZoneSurge", place="chunxi-road", place_kind="zone", place_name=text,
+        id="surge", pack="holiday-crowd", rule="ZoneSurge", place="510104", place_kind="zone", place_name=text,
         lon=104.08, lat=30.66, district="jinjiang", state="firing", severity="Severe", onset=onset, time=onset,
         value=160.0, expected=100.0, score=9.0, unit="1", headline=text,
     )  # fmt: skip
@@ -93,7 +93,7 @@ def incident() -> Incident:
     """The incident of the alert."""
     text = Text("Crowd at Chunxi Road", "春熙路人流")
     return Incident(
-        id="incident-1", title=text, state="open", severity="Severe", pack="holiday-crowd", place="chunxi-road",
+        id="incident-1", title=text, state="open", severity="Severe", pack="holiday-crowd", place="510104",
         place_name=text, lon=104.08, lat=30.66, district="jinjiang", opened=START + 601_000, changed=START + 700_000,
         alerts=("surge",), count=1, active=1,
     )  # fmt: skip
