@@ -115,8 +115,8 @@ def truth(settings: Settings, start: str | None, end: str | None, as_json: bool)
             else f", {found.delay_p50_s:g} s at the median, {found.delay_max_s:g} s at most"
         )
         print(f"  {kind:18} {found.found} of {found.happened} found{delay}")
-    for rule, rate in graded.false_by_rule.items():
-        print(f"  {rule:34} {rate:g} false an hour")
+    for rule, each in graded.false_by_rule.items():
+        print(f"  {rule:34} {each:g} false an hour")
     print(
         f"{graded.alerts} alerts in {graded.hours:g} h, {graded.false} told of nothing: {graded.false_per_hour:g} an hour"
     )
