@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from config import places, services
 from config.city import City
@@ -25,6 +27,7 @@ from models.values import Text
 
 SCAN = "space-time-scan"
 MOST = 5  # clusters of each category that one scan tells
+LATTICE = 80  # points along each side of a city without assets
 READY = 36  # periods that must have passed before the first scan
 NEAR_M = 1_500.0  # a patch is called by a venue so near
 
@@ -55,12 +58,13 @@ def setup(site: Site) -> Setup:
 def ground(site: Site, streams: int) -> Ground | None:
     """Where appeals are scanned, by the pack that declares it: small patches where the city is dense; None: nowhere.
 
-    Density is that of the city's assets.
+    Density is that of the city's assets; a city without any is cut evenly.
     """
     found = next((source for pack in site.packs for source in pack.events if source.detector == SCAN), None)
     where = site.register.frame.unique("asset", keep="first", maintain_order=True).select("lon", "lat").to_numpy()
-    if found is None or not len(where):
+    if found is None:
         return None
+    where = where if len(where) else _lattice(site.city)
     known = found.parameters
     assert isinstance(known, SpaceTimeScan)  # as config/event_detectors.py declares it
     period_ms = milliseconds(known.period)
@@ -70,6 +74,16 @@ def ground(site: Site, streams: int) -> Ground | None:
     named = [_patch(site.city, name, lon, lat) for name, (lon, lat) in zip(names, middles.tolist(), strict=True)]
     drawn = circles(middles, known.neighbours, "great-circle")
     return Ground(named, drawn, period_ms, streams, settings, known.p)
+
+
+def _lattice(city: City) -> NDArray[np.float64]:
+    """Points (n, 2) spread evenly over the districts."""
+    west, south, east, north = city.view.whole.west, city.view.whole.south, city.view.whole.east, city.view.whole.north
+    lon, lat = (
+        axis.ravel() for axis in np.meshgrid(np.linspace(west, east, LATTICE), np.linspace(south, north, LATTICE))
+    )
+    inside = np.logical_or.reduce([shapely.contains_xy(zone.polygon, lon, lat) for zone in city.districts])
+    return np.column_stack([lon[inside], lat[inside]])
 
 
 def _subject(one: Service, departments: tuple[Text, ...], streams: tuple[Text, ...]) -> Subject:
