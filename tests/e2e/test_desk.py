@@ -126,7 +126,7 @@ def chen(chromium: Browser, room: Room) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     first = room.happens("Moderate", "east-station")  # the worker is there when this one is
-    desk.wait_for_alert(page, first, timeout_s=90)
+    desk.wait_for_alert(page, first, timeout_s=180)
     yield page
     assert desk.elsewhere(page) == []
     assert errors == []
