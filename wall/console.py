@@ -25,7 +25,7 @@ from wall.curve import Curves
 from wall.holding import Holding
 from wall.hub import Hub
 from wall.presence import Looking
-from wall.reports import FORMS, NoReport, Reports
+from wall.reports import FORMS, WORD, NoReport, Reports
 from wall.routes import JSON
 from wall.views import Forgotten, TooMany, View, Views
 from wall.words import LANGUAGES
@@ -63,6 +63,7 @@ class Console:
             ("/units", "GET", self.units),
             ("/duty", "GET", self.duty),
             ("/report/shift.{form}", "GET", self.report),
+            ("/report/after-action/{incident}.{form}", "GET", self.after_action),
             ("/curve/{key}", "GET", self.curve),
         ):
             server.add_api_route(path, self._careful(answer), methods=[method], response_model=None)
@@ -141,6 +142,20 @@ class Console:
         name = f"shift-{self._hub.city}-{chosen}.{form}"
         headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
         return Response(made, media_type=FORMS[form], headers=headers)
+
+    async def after_action(self, request: Request) -> Response:
+        """The report on one incident as a file; ``lang`` zh or en."""
+        given, lang = request.path_params, request.query_params.get("lang", "zh")
+        incident, form, forms = given["incident"], given["form"], FORMS | {"docx": WORD}
+        chosen = next((one for one in LANGUAGES if one == lang), None)
+        if form not in forms or chosen is None:
+            return problem(404, f"a report comes as .{' or .'.join(forms)}?lang={' or lang='.join(LANGUAGES)}")
+        try:
+            made = await self._reports.after_action(incident, form, chosen)
+        except NoReport as error:
+            return problem(503, f"the report could not be made: {error}")
+        headers = {"content-disposition": f'attachment; filename="after-action-{incident}.{form}"'}
+        return Response(made, media_type=forms[form], headers=headers | {"cache-control": "no-store"})
 
     async def curve(self, request: Request) -> Response:
         """What the alert's place showed before and since."""

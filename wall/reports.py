@@ -1,4 +1,4 @@
-"""The shift report for download: the command ``citybrain report shift``, run beside the wall: nothing waits for it."""
+"""Reports for download: ``citybrain report shift`` and ``after-action``, run beside the wall: nothing waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from config.settings import Settings
 from wall.words import Language
 
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FORMS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 LIMIT_S = 90.0
 TOLD = 300  # characters of what a report that failed said last
@@ -36,6 +37,14 @@ class Reports:
             with tempfile.TemporaryDirectory(prefix="citybrain-report-") as folder:
                 path = Path(folder) / f"shift.{form}"
                 await self._run("report", "shift", "--lang", lang, "-o", str(path))
+                return path.read_bytes()
+
+    async def after_action(self, incident: str, form: str, lang: Language) -> bytes:
+        """The report on one incident; ``form`` is one of ``FORMS`` or docx. Raises ``NoReport``."""
+        async with self._one:
+            with tempfile.TemporaryDirectory(prefix="citybrain-report-") as folder:
+                path = Path(folder) / f"after-action.{form}"
+                await self._run("after-action", "--language", lang, "-o", str(path), "--", incident)
                 return path.read_bytes()
 
     async def _run(self, *words: str) -> None:

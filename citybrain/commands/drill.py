@@ -117,9 +117,8 @@ def truth(settings: Settings, start: str | None, end: str | None, as_json: bool)
         print(f"  {kind:18} {found.found} of {found.happened} found{delay}")
     for rule, each in graded.false_by_rule.items():
         print(f"  {rule:34} {each:g} false an hour")
-    print(
-        f"{graded.alerts} alerts in {graded.hours:g} h, {graded.false} told of nothing: {graded.false_per_hour:g} an hour"
-    )
+    rate = f"{graded.false_per_hour:g} an hour"
+    print(f"{graded.alerts} alerts in {graded.hours:g} h, {graded.false} told of nothing: {rate}")
     return 0
 
 

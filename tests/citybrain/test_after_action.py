@@ -28,7 +28,7 @@ from config import pack as packs
 from config import register as registers
 from config.register import Register
 from config.settings import Settings
-from models.values import Alert, Incident, Proposal, Task, Text, Transition, UnitNeed, alert_id, to_json
+from models.values import Alert, Incident, Proposal, Severity, Task, Text, Transition, UnitNeed, alert_id, to_json
 from sensors.simulate import chengdu
 from streams.archive import READINGS_SCHEMA, write
 from tests.citybrain.test_report import archived
@@ -44,7 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made_at = Settings(city="chengdu", data=tmp_path_factory.mktemp("data"))
     city = cities.load("chengdu")
     assets = chengdu.assets(city).filter(asset=GAUGE)
-    watched = [one for one in packs.load_all() if one.name == "flood"][0].watched
+    watched = next(one for one in packs.load_all() if one.name == "flood").watched
     register, _ = registers.build(city, assets, watched)
     registers.save(register, made_at.register)
     _readings(made_at, register)
@@ -78,13 +78,19 @@ def _readings(settings: Settings, register: Register) -> None:
 def _alerts() -> list[Alert]:
     """One answered in time, one late."""
     found = []
-    for rule, severity, after in (("PondingClosure", "Extreme", 60_000), ("PondingWarning", "Moderate", 20 * MINUTE)):
-        one = alert(START, severity, place=GAUGE, rule=rule, incident="case", closed=START + HOUR)  # type: ignore[arg-type]  # both are severities
+    asked: tuple[tuple[str, Severity, int], ...] = (
+        ("PondingClosure", "Extreme", MINUTE),
+        ("PondingWarning", "Moderate", 20 * MINUTE),
+    )
+    for rule, severity, after in asked:
+        one = alert(START, severity, GAUGE, rule, incident="case", closed=START + HOUR)
         seen = replace(one.detection, id=alert_id("flood", rule, GAUGE, START), place_kind="asset")
         step = Transition(at=START + after, was="unacknowledged", now="acknowledged", action="acknowledge", by="li")
         found.append(
-            replace(one, id=seen.id, detection=seen, acknowledged_at=step.at, acknowledged_by="li", cleared=START + HOUR,
-                    history=(step,))
+            replace(
+                one, id=seen.id, detection=seen, acknowledged_at=step.at, acknowledged_by="li", cleared=START + HOUR,
+                history=(step,),
+            )
         )  # fmt: skip
     return found
 
@@ -171,7 +177,7 @@ def test_the_command_writes_what_the_name_says(
     ("words", "said"),
     [
         (["nobody", "-o", "x.pdf"], "the archive has no incident 'nobody' among its 1"),
-        (["case", "-o", "x.txt"], "--format txt is not known; use one of html, pdf, docx"),
+        (["case", "-o", "x.txt"], "--format 'txt' is not known; use one of html, pdf, docx"),
         (["case", "-o", "x.pdf", "--language", "fr"], "use zh or en"),
         (["-o", "x.pdf"], "name an incident, or give --from and --to"),
         (["case", "-o", "x.pdf", "--from", "noon"], "write it as 2026-10-01T08:00"),
@@ -207,7 +213,6 @@ def test_ticks_are_round_in_the_citys_time() -> None:
 
 def test_detection_is_graded_by_the_truth(settings: Settings) -> None:
     """The pond at the gauge was found at once, the surge was not, and nothing was false."""
-    at = chengdu.assets(cities.load("chengdu")).filter(asset=GAUGE).row(0, named=True)
     there = {"lon": 104.0, "lat": 30.6, "radius_m": 900.0, "name": {}, "ramp_s": 1.0, "factor": 1.0, "count": 1}
     lines = [
         {"what": "run", "start": START - HOUR},
@@ -223,7 +228,7 @@ def test_detection_is_graded_by_the_truth(settings: Settings) -> None:
         {
             "what": "fault",
             "kind": "stuck",
-            "datastream": f"{at['asset']}/water_level",
+            "datastream": f"{GAUGE}/water_level",
             "start": START,
             "end": START + HOUR,
         },
