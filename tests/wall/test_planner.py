@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
+from citybrain.local.ports import free_port
 from config import contract
 from config import units as fleets
 from config.city import City
@@ -154,9 +155,15 @@ async def _until(true: Any) -> None:
 def stage(rows: Register, chengdu: City) -> Iterator[Stage]:
     """Store, broker, wall and the real room, with dead letters, unknown datastreams and a planner's login."""
     with (
+        pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(prefix="planner-") as name,
-        Stage(Path(name), rows, chengdu, answers=False) as made,
     ):
+        patch.setenv("CITYBRAIN_GATEWAY_PORT", str(free_port()))  # where no gateway is
+        yield from _staged(Path(name), rows, chengdu)
+
+
+def _staged(folder: Path, rows: Register, chengdu: City) -> Iterator[Stage]:
+    with Stage(folder, rows, chengdu, answers=False) as made:
         for user, role in (("lin", "planner"), ("zhao", "supervisor"), ("wu", "auditor")):
             add_user(made.settings.secrets / "users.json", user, role, made.password)
         _fill(made)

@@ -76,7 +76,7 @@ class Tools:
                 raise ToolError(f"no answer within {ANSWER_S:g} s; the machine is busy: try again") from None
             finally:
                 await end(process)
-        if code not in good:
+        if code not in good or (code and not out.strip()):  # a fault of the command has words and no answer
             raise ToolError(last_line(said) or f"the command ended with {code}")
         return out
 
