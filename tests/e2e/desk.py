@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, Request, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -68,10 +68,20 @@ def wait_until_live(page: Page) -> None:
 def until(page: Page, true: str, arg: Any = None, timeout_s: float = 10.0) -> None:
     """Until the JavaScript function ``true`` says so. (Playwright's own wait needs eval, which the pages forbid.)"""
     end = time.monotonic() + timeout_s
-    while not page.evaluate(true, arg):
+    while not _said(page, true, arg):
         if time.monotonic() > end:
             raise TimeoutError(f"not within {timeout_s:g} s: {true} with {arg}")
         page.wait_for_timeout(20)
+
+
+def _said(page: Page, true: str, arg: Any) -> Any:
+    """What the function says; None while the page loads itself anew, as it does when another build answers."""
+    try:
+        return page.evaluate(true, arg)
+    except Error as error:
+        if "context was destroyed" in str(error):
+            return None
+        raise
 
 
 def row(page: Page, alert: str) -> Locator:

@@ -87,6 +87,7 @@ export class Queue {
       row.node.append(el("span"), row.what, row.when, row.bar);
       if (this.desk) {
         row.node.setAttribute("role", "option");
+        row.when.append(el("span", { class: "unseen" })); // the severity in words, for screen readers
         row.node.id = `alert-${id}`;
         row.node.addEventListener("click", () => this.app.choose(id));
       }
@@ -110,7 +111,7 @@ export class Queue {
     const by = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
     say(row.when.children[1], held ? f.t("undo.by", { by: held.by }) : by);
     put(row.when.children[1], "title", by);
-    if (this.desk) put(row.node, "aria-label", [f.t(`severity.${alert.level}`), row.what.children[0].textContent, row.what.children[1].textContent, row.when.children[1].textContent].join(", "));
+    if (this.desk) say(row.when.children[2], f.t(`severity.${alert.level}`));
     return row.node;
   }
 
