@@ -59,11 +59,18 @@ export class Case {
     this.#units(id);
   }
 
+  // The after-action report of the incident, made from the archive when it is asked for.
+  #report() {
+    const f = this.app.format, name = `/report/after-action/${encodeURIComponent(this.id)}`;
+    const links = ["pdf", "docx"].map((form) => el("a", { href: `${name}.${form}?lang=${f.lang}`, download: "", class: "report" }, f.t(`after.${form}`)));
+    return el("p", { class: "reports" }, f.t("after.title"), " ", links[0], " ", links[1]);
+  }
+
   #draw() {
     const f = this.app.format, it = this.row, focused = this.what.contains(document.activeElement) ? document.activeElement.className : "";
     const facts = [f.t(`incident.state.${it.state}`), it.owner && f.t("alert.by", { by: it.owner }), f.t("incident.alerts", { n: it.active })];
     const parts = [el("h4", {}, f.t("incident.title"), el("small", {}, facts.filter(Boolean).join(" · "))),
-      el("p", { class: "case-title" }, f.both(it.title)), this.#buttons(it), this.#proposal(it), this.#inForce(it), this.#tasks(it), this.fleet, this.#cameras(it), this.#timeline(it)];
+      el("p", { class: "case-title" }, f.both(it.title)), this.#buttons(it), this.#proposal(it), this.#inForce(it), this.#tasks(it), this.fleet, this.#cameras(it), this.#timeline(it), this.#report()];
     this.what.replaceChildren(...parts.filter(Boolean));
     if (focused) this.what.querySelector(`button.${focused.split(" ")[0]}`)?.focus();
   }
