@@ -334,7 +334,7 @@ def test_another_configuration_ends_the_sessions(settings: Settings, provider: I
     [
         ({"roles": {"claim": "groups", "values": {"king": ["x"]}}}, "'king' is no role; use one of viewer"),
         ({"issuer": "http://id.example.org"}, "must be https"),
-        ({"label": {"en": "x"}}, "label: 'zh' is missing"),
+        ({"label": {"en": "x"}}, "label: zh is missing"),
         ({"scopes": ["profile"]}, "without openid"),
         ({"isuer": "x"}, "unknown field `isuer`"),
         ({"client": 3}, "Expected `str`"),
