@@ -1,8 +1,8 @@
 """Real CAP messages through the pack *weather-warning*: which places would have been told, and what the desk would see.
 
 Eight messages of eight services, as they were sent. Nobody's places are known there, so each shape of a message gets a
-grid of 100 places around it; the grid stands for a register. A message goes through the door's codec, through the room, which tells
-the places, and through the engine of the agent *events* with the pack's own rules.
+grid of 100 places around it; the grid stands for a register. A message goes through the door's codec, through the room,
+which tells the places, and through the engine of the agent *events* with the pack's own rules.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def main(as_json: bool = False) -> int:
     result = {"gothenburg": gothenburg(), "england": england(), "machine": machine()}
     if not as_json:
         for name in ("gothenburg", "england"):
-            for line in result[name]["alerts"]:  # type: ignore[index]  # as made
+            for line in result[name]["alerts"]:
                 print(name, json.dumps(line, ensure_ascii=False), file=sys.stderr)
     print(json.dumps(result, ensure_ascii=False))
     return 0
@@ -146,8 +146,8 @@ def _reading(row: dict[str, str]) -> tuple[str, str, float] | str:
 
 def _city(folder: Path, name: str, zone: str, epsg: int, tick: str, lateness: str, assets: pl.DataFrame) -> Path:
     """A city of one district around all assets."""
-    west, east = (float(one) for one in (assets["lon"].min() - 0.1, assets["lon"].max() + 0.1))  # type: ignore[operator,arg-type]  # numbers
-    south, north = (float(one) for one in (assets["lat"].min() - 0.1, assets["lat"].max() + 0.1))  # type: ignore[operator,arg-type]  # numbers
+    west, east = (float(one) for one in (assets["lon"].min() - 0.1, assets["lon"].max() + 0.1))  # type: ignore[operator]  # numbers
+    south, north = (float(one) for one in (assets["lat"].min() - 0.1, assets["lat"].max() + 0.1))  # type: ignore[operator]  # numbers
     folder.mkdir()
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     shape = {
