@@ -46,6 +46,9 @@ export class App {
     this.bytes = 0;
     this.changed = 0; // when the picture last changed, server's ms; 0 never
     this.pace = 0; // usual ms between changes of the picture
+    this.due = new Set(); // what changed and is not painted yet
+    this.told = []; // the events that brought it
+    this.frame = null; // the animation frame that will paint it
   }
 
   async start() {
@@ -160,8 +163,26 @@ export class App {
     }
     if (event === "snapshot") this.#checkBuild();
     else if (body.accepted) this.latency = body.at - body.accepted;
-    if (changed.size) this.tell(changed.add("health"));
-    this.onpaint?.(event, body);
+    this.#paintSoon(changed, event, body);
+  }
+
+  // What came is painted with the next frame, all of it at once: a browser that is slow skips frames and not time.
+  // A hidden page has no frames, and must sound and notify all the same.
+  #paintSoon(changed, event, body) {
+    for (const name of changed) this.due.add(name);
+    this.told.push([event, body]);
+    if (document.hidden) this.#paint();
+    else this.frame ??= requestAnimationFrame(() => this.#paint());
+  }
+
+  #paint() {
+    const { due, told } = this;
+    [this.due, this.told] = [new Set(), []];
+    if (this.frame !== null) cancelAnimationFrame(this.frame);
+    this.frame = null;
+    if (due.size) this.tell(due.add("health"));
+    this.state.moved = [];
+    for (const [event, body] of told) this.onpaint?.(event, body);
   }
 
   #lost() {

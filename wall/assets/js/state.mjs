@@ -14,10 +14,12 @@ export class State {
     this.time = 0; // newest phenomenon time, ms
     this.history = [];
     this.scale = {};
+    this.moved = null;
     for (const name of SECTIONS) this[name] = new Map();
   }
 
-  // Both return what changed: a set of section names, "all" among them after a snapshot; `moved` holds level rows.
+  // Both return what changed: a set of section names, "all" among them after a snapshot. `moved` holds the level rows
+  // that moved since it was last emptied, null for all of them.
   snapshot(body) {
     this.level = octets(body.levels);
     for (const name of SECTIONS) this[name] = new Map(Object.entries(body[name] ?? {}));
@@ -35,7 +37,6 @@ export class State {
     const changed = new Set();
     this.seq = body.seq;
     this.time = body.time;
-    this.moved = [];
     if (body.levels) { this.#levels(body.levels); changed.add("levels"); }
     for (const name of SECTIONS) if (body[name]) { this.#section(this[name], body[name]); changed.add(name); }
     if (body.history) { this.history = [...this.history, ...body.history].slice(-HISTORY); changed.add("history"); }
@@ -45,8 +46,8 @@ export class State {
 
   #levels(packed) {
     const to = octets(packed.to);
-    rows(octets(packed.rows)).forEach((row, i) => { this.level[row] = nibble(to, i); this.moved.push(row); });
-    for (const row of rows(octets(packed.lost))) { this.level[row] = NONE; this.moved.push(row); }
+    rows(octets(packed.rows)).forEach((row, i) => { this.level[row] = nibble(to, i); this.moved?.push(row); });
+    for (const row of rows(octets(packed.lost))) { this.level[row] = NONE; this.moved?.push(row); }
   }
 
   #section(map, diff) {
