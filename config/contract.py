@@ -29,9 +29,7 @@ READINGS_JSON = Topic("readings-json")  # single readings as JSON from producers
 EVENTS = Topic("events")  # appeals, CAP, positions … (models/events.py); empty until such a gateway is connected
 DETECTIONS = Topic("detections")  # models.values.Detection as JSON; a burst means a rule's line is too low
 PARTIALS = Topic("partials", retention_hours=6)  # zone sums per tick and shard (models/partials.py), msgpack
-TICKS = Topic(
-    "ticks", retention_hours=24
-)  # each tick as shown (models/ticks.py); stands still: no worker
+TICKS = Topic("ticks", retention_hours=24)  # each tick as shown (models/ticks.py); stands still: no worker
 COMMANDS = Topic("commands", retention_hours=24 * 30)  # models.values.Command; what people did
 ALERTS = Topic("alerts", compact=True)  # models.values.Alert, key = id; the truth of the alert life cycle
 DEAD_LETTERS = Topic("dead-letters", retention_hours=24 * 30)  # DeadLetter; grows: citybrain dead list
@@ -201,7 +199,7 @@ def packs(city: str) -> str:
 
 
 def appeals(city: str) -> str:
-    """String: models.appeals_picture.Appeals as JSON, every few seconds: clusters, departments, top ten, what is late."""
+    """String: models.appeals_picture.Appeals as JSON, every few seconds: clusters, departments, top ten, late."""
     return f"citybrain:{city}:appeals"
 
 

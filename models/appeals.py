@@ -196,7 +196,10 @@ class Book:
             safety[at] += subject.is_safety
             late[at][subject.is_safety] = late[at][subject.is_safety] or name
         tallies = self._tallies.get(self.month(now), [Tally() for _ in self.departments])
-        return [Standing(at, opened[at], overdue[at], safety[at], late[at][0], late[at][1], tallies[at]) for at in range(count)]
+        return [
+            Standing(at, opened[at], overdue[at], safety[at], late[at][0], late[at][1], tallies[at])
+            for at in range(count)
+        ]
 
     def top(self, now: int, most: int = 10) -> list[tuple[int, int]]:
         """The subjects (row, requests) that were asked for most in the month of ``now``."""

@@ -87,7 +87,7 @@ class CityEngine:
         self.boxes = tuple(box for box in boxes if box.property in detectors)
         self._width = len(self.series) + sum(len(box.columns) for box in boxes)
         self._first_box = np.cumsum([len(self.series), *(len(box) for box in self.boxes)]).tolist()  # as places
-        self._box_judges = [Departures(detectors[box.property], box.members) for box in self.boxes]
+        self._box_judges = [Departures(detectors[box.property], box.members, many=1) for box in self.boxes]
         self._box_around = [
             surroundings(self.series, box.property, box.districts, box.cell_members) for box in self.boxes
         ]

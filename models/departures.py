@@ -25,18 +25,18 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 
 WIDE = ("city", "district", "functional")  # zones in which much else may happen at the same time
-MANY = 12  # datastreams that are judged in unison; fewer by size
+MANY = 30  # datastreams of a zone that is judged in unison; fewer by size
 ENOUGH = 200  # datastreams that show the mood of a district
 WIDER = 4  # times the datastreams of a zone: less would be the zone itself
 NOWHERE = -1
 
 
 class Departures:
-    """The judge of the places (n,) of one property; ``members`` (n,) are their datastreams. Its state can be saved and
-    restored bit for bit."""
+    """The judge of the places (n,) of one property; ``members`` (n,) are their datastreams, from ``many`` on they are
+    judged in unison. Its state can be saved and restored bit for bit."""
 
-    def __init__(self, detector: Detector, members: Float64) -> None:
-        self.detector, self.many = detector, members >= MANY
+    def __init__(self, detector: Detector, members: Float64, many: int = MANY) -> None:
+        self.detector, self.many = detector, members >= many
         self._state = detector.start(len(members))
 
     def step(

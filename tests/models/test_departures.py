@@ -65,7 +65,7 @@ def test_a_place_of_few_datastreams_is_judged_by_its_size() -> None:
 
 def test_nothing_known_is_no_score() -> None:
     """A place of which nothing is known in a tick has no score, and its state stays."""
-    one = judge(20, 20)
+    one = judge(40, 40)
     before = one.snapshot()
     score, deviation = one.step(CLOCK, (np.zeros(2), np.zeros(2), np.zeros(2), np.zeros(2)), np.zeros(2))
     assert np.isnan(score).all() and np.isnan(deviation).all()
