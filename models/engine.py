@@ -27,7 +27,7 @@ from models.forecast.shard import Path, ShardForecasts, foretold
 from models.growth import follows, grown, sizes
 from models.layout import ShardLayout
 from models.notes import ClaimNote
-from models.partials import Partial
+from models.partials import FIELDS, Partial
 from models.placement import Placement
 from models.rules import Change, Conditions, Rule
 from models.soundness import SOUND
@@ -396,16 +396,19 @@ class Engine:
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what ``snapshot`` gave, also where the register has grown since (models/growth.py).
 
-        Raises ``ValueError`` when it is of another layout.
+        Where zones were added or taken away, what was learned stays, and the few ticks that are open are summed up
+        anew. Raises ``ValueError`` when it is of other datastreams.
         """
         if "members" in arrays and follows(arrays["members"], self.layout.members):
             rows = sizes(len(arrays["members"]), self.layout.group)
             arrays = grown(arrays, self.snapshot(), rows)
-        if len(arrays["value"]) != len(self.layout) or arrays["sums"].shape[2] != self.layout.series:
+        if len(arrays["value"]) != len(self.layout):
             raise ValueError(
-                f"the saved state has {len(arrays['value'])} datastreams and {arrays['sums'].shape[2]} series, shard "
-                f"{self.layout.shard} has {len(self.layout)} and {self.layout.series}; the register has changed"
+                f"the saved state has {len(arrays['value'])} datastreams, shard {self.layout.shard} has "
+                f"{len(self.layout)}; the register has changed"
             )
+        if arrays["sums"].shape[1:] != (len(FIELDS), self.layout.series):
+            arrays = {**arrays, **self._sums.snapshot(), "newest": arrays["newest"]}
         if "upkeep/fault" not in arrays:
             raise ValueError("the saved state knows nothing of data quality; it was saved by an earlier release")
         self.recent = np.array(arrays["recent"], np.int64)

@@ -25,8 +25,7 @@ from redis.backoff import NoBackoff
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from config import city as cities
-from config import pack as packs
-from config import playlist
+from config import packs_reload, playlist
 from config import register as registers
 from config.register_watch import end_when_grown
 from config.scenes import Scene
@@ -95,7 +94,7 @@ def create(settings: Settings, look_back: Open | None = None) -> Wall:
         retry=Retry(NoBackoff(), 0),  # the hub itself tries again, and says so on the wall
     )
     metrics = CollectorRegistry()
-    loaded = packs.load_all()
+    loaded = packs_reload.in_force(settings)
     live = [pack.name for pack in loaded if pack.status == "live"]
     program = playlist.load(city.folder, live)
     shows = Shows(loaded, program.takeover)

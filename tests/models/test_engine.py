@@ -377,3 +377,14 @@ def test_a_state_of_another_register_is_refused() -> None:
     moved = replace(layout(), group=np.array([0, 0, 1, 1, 1, -1], np.int16))
     with pytest.raises(ValueError, match="test/people is not of 2 datastreams"):
         Engine(moved, RULES, UTC).restore(machine.snapshot())
+
+
+def test_a_zone_more_costs_nothing_that_was_learned() -> None:
+    """With another zone the detectors go on as they were; only the open ticks are summed up anew."""
+    machine = engine()
+    machine.step(columns(steady(1, 200)))
+    wider = Engine(replace(layout(), series=layout().series + 1), RULES, UTC)
+    wider.restore(machine.snapshot())
+    before, after = machine.snapshot(), wider.snapshot()
+    assert {name for name in before if before[name].tobytes() != after[name].tobytes()} <= {"ticks", "sums"}
+    np.testing.assert_array_equal(wider.score, machine.score)

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from config import city as cities
-from config import pack as packs
+from config import packs_reload
 from config import register as registers
 from config.settings import Settings
 from wall.accounts import Book, session_key
@@ -36,7 +36,7 @@ def create(settings: Settings, look_back: Open) -> ASGIApp:
     properties = sorted(register.frame["property"].unique().to_list())
     base, made = ground(city, register, properties), build()
     sessions = Sessions(settings.home / "replays", city.id, register, properties, look_back)
-    shown = [pack.scene for pack in packs.load_all() if pack.status == "live" and pack.scene is not None]
+    shown = [pack.scene for pack in packs_reload.sound() if pack.status == "live" and pack.scene is not None]
     titles = {lang: word("title", lang).format(city=text(city.name)[lang]) for lang in LANGUAGES}
 
     @asynccontextmanager
