@@ -10,7 +10,7 @@ from config import city as cities
 from config import register as registers
 from config.city import City as Pack
 from config.register import Register
-from sensors.simulate import chengdu
+from sensors.simulate import chengdu, estate
 from sensors.simulate.chengdu import City
 from sensors.simulate.places import Places, places
 from tests.simulate.rig import GATEWAYS, START_MS, WATCHED, without_incidents
@@ -29,9 +29,9 @@ def found(pack: Pack) -> Places:
 
 
 @pytest.fixture(scope="session")
-def register(pack: Pack) -> Register:
-    """Every simulated asset, registered."""
-    built, rejects = registers.build(pack, chengdu.assets(pack), WATCHED)
+def register(pack: Pack, found: Places) -> Register:
+    """Every asset that the city has whatever packs are in force, registered."""
+    built, rejects = registers.build(pack, estate.assets(found, found.seed), WATCHED)
     assert rejects == []
     return built
 

@@ -17,11 +17,13 @@ from tests.simulate.rig import in_zone
 
 
 def test_the_whole_city(pack: Pack) -> None:
-    """There are 95,000 cameras and 1,760 IoT points, each with its own id and a name in both languages."""
+    """There are 95,000 cameras, 1,760 IoT points and what packs ask for, each with its own id and name in both
+    languages."""
     table = chengdu.assets(pack)
     kinds = dict(table.group_by("kind").len().iter_rows())
     assert kinds["camera"] == 95_000
-    assert sum(kinds.values()) - kinds["camera"] == 1_760
+    assert sum(kinds[kind] for kind in ("gate", "gauge", "rain", "air", "wind")) == 1_760
+    assert kinds["pump"] > 0
     assert (kinds["gauge"], kinds["gate"]) == (700, 400)
     assert table["asset"].n_unique() == table.height
     assert table.null_count().sum_horizontal().item() == 0
