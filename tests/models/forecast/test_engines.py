@@ -96,7 +96,7 @@ def test_a_state_without_forecasts_is_refused() -> None:
     [
         ({"line": None}, "minutes_to_line of which line"),
         ({"line": float("nan")}, "nan is no level"),
-        ({"line_of": "occupancy"}, "'occupancy' of datastreams has no forecast; use value"),
+        ({"line_of": "occupancy"}, '"occupancy" of datastreams has no forecast; use one of value'),
         ({"expr": "value > 1", "clear": "value < 1"}, "neither expr nor clear uses minutes_to_line or"),
     ],
 )
