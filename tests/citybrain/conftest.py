@@ -99,7 +99,7 @@ def everything(folder: Path) -> Iterator[Everything]:
         process.wait(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
     """One city that is up, for all tests that only ask it."""
     with everything(tmp_path_factory.mktemp("everything")) as running:
