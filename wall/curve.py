@@ -25,13 +25,13 @@ DAY_MS = 86_400_000
 THREADS, MEMORY = 1, "256MB"  # the stream goes first
 
 _SQL = """
-SELECT epoch_ms(min(time)) AS at, avg(value) AS value
+SELECT epoch_ms(min(time)) AS "at", avg(value) AS value
 FROM (
     SELECT time, value, ntile($points) OVER (ORDER BY time) AS part
     FROM read_parquet($files, hive_partitioning = false)
     WHERE datastream = $datastream AND epoch_ms(time) BETWEEN $start AND $end
 )
-GROUP BY part ORDER BY at
+GROUP BY part ORDER BY "at"
 """
 
 
