@@ -18,7 +18,7 @@ import pytest
 import yaml
 from kafka import KafkaProducer
 from msgspec.structs import replace
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from redis import Redis
 
 from citybrain import prepare, running
@@ -101,7 +101,7 @@ def _played(page: Page, settings: Settings, store: Any, hook: Webhook) -> None:
     assert hook.rows() == []
     _emergency(settings)
     until(page, "() => window.citybrain.state.drill.get('now')?.state === 'overtaken'", timeout_s=30)
-    assert "真实紧急事件" in page.inner_text(".head .alarm")
+    expect(page.locator(".head .alarm")).to_contain_text("真实紧急事件", timeout=15_000)
 
 
 def _judged(sheet: dict[str, Any], code: int, settings: Settings, page: Page) -> None:
