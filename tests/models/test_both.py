@@ -32,7 +32,7 @@ def run(folder: Path, factor: int) -> str:
     )
     (package / "loop.py").write_text(LOOP)
     command = [sys.executable, "-c", "import models.loop"]
-    environment = {"NUMBA_CACHE_DIR": str(folder / "cache"), "HOME": str(folder)}
+    environment = {"NUMBA_CACHE_DIR": str(folder / "cache"), "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
