@@ -78,6 +78,7 @@ class CityEngine:
         self._rows = {
             name: np.array([i for i, s in enumerate(self.series) if s.property == name], np.int32) for name in detectors
         }
+        self._property = np.array([s.property for s in self.series])
         self._members = np.array([s.members for s in self.series], np.float64)
         self._judges = {
             name: Departures(detector, self._members[self._rows[name]]) for name, detector in detectors.items()
@@ -217,15 +218,16 @@ class CityEngine:
 
     def _judge(self, start: int, frame: pl.DataFrame, ahead: Mapping[str, Outlook]) -> list[Detection]:
         detections = []
-        property_of = np.array([s.property for s in self.series])
+        frames, held = self._by_property(frame)
         for number, rule in enumerate(self.conditions.rules):
-            mine = frame.filter(pl.Series(property_of[frame["series"].to_numpy()] == rule.property))
-            if mine.is_empty():
+            if rule.property not in frames:
                 continue
+            mine = frames[rule.property]
             if rule.line is not None:
                 mine = self.forecasts.foretold(mine, rule, ahead.get(rule.property))
             places = mine["series"].to_list()
-            for change in self.conditions.step(number, places, [start] * len(places), mine):
+            holds = held[number] if number in held else rule.holds(mine)
+            for change in self.conditions.follow(number, places, [start] * len(places), *holds):
                 at = self.series[change.place]
                 columns = mine.row(change.row, named=True)
                 why = self._why(rule, change.time - change.onset, columns)
@@ -233,6 +235,19 @@ class CityEngine:
                     from_change(rule, change, at.place, "zone", columns, at.unit, exercise=False, why=why)
                 )
         return detections
+
+    def _by_property(
+        self, frame: pl.DataFrame
+    ) -> tuple[dict[str, pl.DataFrame], dict[int, tuple[list[bool], list[bool]]]]:
+        """The rows of each property that a rule is about, and what the rules without a line say of them."""
+        frames: dict[str, pl.DataFrame] = {}
+        held: dict[int, tuple[list[bool], list[bool]]] = {}
+        here = self._property[frame["series"].to_numpy()]
+        for name in sorted({rule.property for rule in self.conditions.rules} & set(here.tolist())):
+            rules = [n for n, rule in enumerate(self.conditions.rules) if rule.property == name and rule.line is None]
+            frames[name] = frame.filter(pl.Series(here == name))
+            held |= self.conditions.holding(rules, frames[name])
+        return frames, held
 
     def _judge_boxes(self, start: int, sums: NDArray[np.float64]) -> list[Detection]:
         """What the rules say of the strangest boxes, and of those at which one holds already."""
