@@ -139,24 +139,61 @@ def acknowledge_by_keyboard(page: Page, alert: str) -> None:
     expect_said(page, "done")
 
 
-def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 60.0) -> str:
+WAITING = "([id, but]) => id !== but && window.citybrain.state.alerts.get(id)?.state.includes('unacknowledged')"
+
+
+def acknowledge_one_by_mouse(page: Page, comment: str, timeout_s: float = 120.0) -> str:
+    """Choose an alert that waits and press the button, again until one is acknowledged; which one it was.
+
+    In a replay at speed an alert may come back to normal, and another begin, while one reaches for it.
+    """
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        ids = page.evaluate("window.citybrain.parts.find((part) => part.move).ids")
+        alert = next((one for one in ids if page.evaluate(WAITING, [one, ""])), None)
+        try:
+            if alert is not None:
+                row(page, alert).click(timeout=2_000)
+                page.fill(".detail .act input", comment, timeout=2_000)
+                page.click(".detail .act button", timeout=2_000)
+                if _is_done(page, alert):
+                    return str(alert)
+        except Error as error:  # it went while we reached for it
+            assert "Timeout" in str(error), error
+        page.wait_for_timeout(200)
+    raise TimeoutError(f"no alert could be acknowledged within {timeout_s:g} s")
+
+
+def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 120.0) -> str:
     """Walk with j and k to an unacknowledged alert that is not ``but`` and press a; which one it was.
 
     In a flood rows come and go while one walks, so what is chosen is looked at again after each step.
     """
-    waiting = "([id, but]) => id !== but && window.citybrain.state.alerts.get(id)?.state.includes('unacknowledged')"
     end = time.monotonic() + timeout_s
     for step in itertools.count():
         page.keyboard.press("k" if step // 15 % 2 == 0 else "j")  # what waits stands above what is held
         chosen = page.evaluate("window.citybrain.chosen")
-        if chosen and page.evaluate(waiting, [chosen, but]):
+        if chosen and page.evaluate(WAITING, [chosen, but]):
             page.keyboard.press("a")
-            expect_said(page, "done")
-            return str(chosen)
+            if _is_done(page, chosen):
+                return str(chosen)
         if time.monotonic() > end:
             raise TimeoutError(f"no other unacknowledged alert within {timeout_s:g} s")
         page.wait_for_timeout(200)
     raise AssertionError("not reached")
+
+
+def _is_done(page: Page, alert: str) -> bool:
+    """Whether the history of the alert has its acknowledgement, within the time that it can be taken back and some."""
+    acknowledged = (
+        "async (id) => (await (await fetch(`/alert/${id}`)).json()).history?.some((it) => it.action === 'acknowledge')"
+    )
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        if page.evaluate(acknowledged, alert):
+            return True
+        page.wait_for_timeout(200)
+    return False
 
 
 def expect_said(page: Page, kind: str) -> None:
