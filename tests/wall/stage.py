@@ -246,7 +246,7 @@ def until(true: object, what: str) -> None:
 def _end(process: subprocess.Popen[bytes]) -> int:
     process.terminate()
     try:
-        return process.wait(10)
+        return process.wait(40)  # on a busy machine
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
