@@ -122,7 +122,8 @@ async def test_the_end_pauses_or_begins_again(recorded: Settings) -> None:
         session.turn(Control("play"))
         session._moved -= 1.0
         await session._turn()
-        assert (session.clock.at, session.clock.playing) == (START, True)
+        assert session.clock.playing
+        assert START <= session.clock.at < END - 1  # its own task may have turned it further meanwhile
     finally:
         session.leave(viewer)
         await session.close()
