@@ -43,6 +43,7 @@ def setup(site: Site) -> Setup:
         units=units.of_city(site.city),
         tables=Plans.of_city(site.city, site.packs, site.settings.state / "plans"),
         sites=places.load(site.city, site.settings.home),
+        rules=frozenset((rule.pack, rule.name) for pack in site.packs for rule in pack.rules),
     )
 
 

@@ -146,6 +146,13 @@ def cleared(alert: Alert, detection: Detection, now: int) -> Alert:
     return _step(replace(alert, cleared=detection.time), now, "cleared")
 
 
+def orphaned(alert: Alert, now: int, why: str) -> Alert:
+    """The alert when nothing can clear it any more, for its rule is gone; unchanged when it was over before."""
+    if alert.cleared is not None:
+        return alert
+    return _step(replace(alert, cleared=now), now, "cleared", comment=why)
+
+
 def succeeded(old: Alert, new: Alert, now: int) -> tuple[Alert, Alert]:
     """An alert whose source fires again, closed, and its successor, which is hidden where the old one was.
 
@@ -299,12 +306,12 @@ def _open_state(alert: Alert) -> State:
     return "normal" if over and not wanting else "acknowledged"
 
 
-def _step(alert: Alert, now: int, action: str, command: Command | None = None) -> Alert:
+def _step(alert: Alert, now: int, action: str, command: Command | None = None, comment: str = "") -> Alert:
     """The alert in the state it has now got; a hidden one stays hidden until it is closed or back in service."""
     state = _open_state(alert)
     if alert.state == "out-of-service" or (alert.state in HIDDEN and state != "normal"):
         state = alert.state
-    return _moved(alert, state, now, command, action)
+    return _moved(alert, state, now, command, action, comment)
 
 
 def _shown(alert: Alert, now: int, action: str, command: Command | None = None, comment: str = "") -> Alert:

@@ -30,6 +30,7 @@ from models.places import Sites
 from models.plan_inputs import Inputs
 from models.planning import NoTables, Planning, Tables
 from models.roster import ROTA, Roster, Rota
+from models.ruleless import Ruleless
 from models.triage import Triage
 from models.values import (
     Alert,
@@ -66,6 +67,7 @@ class Setup:
     units: Mapping[str, Unit] = field(default_factory=dict)  # the city's, by id, as declared
     tables: Tables = field(default_factory=NoTables)  # of the response plans
     sites: Sites = field(default_factory=Sites)  # registered places that warnings reach
+    rules: frozenset[tuple[str, str]] | None = None  # pack and rule of all there are; None: nobody knows
 
 
 class Room:
@@ -84,6 +86,7 @@ class Room:
         self.triage = Triage(self)
         self.planning = Planning(self)
         self.warned = Warned(self)
+        self.ruleless = Ruleless(self)
         self._due: list[tuple[int, str]] = []  # heap of when time changes an alert
         self._due_of: dict[str, int] = {}  # the entry of each that counts
 
@@ -107,6 +110,7 @@ class Room:
         out = Outcome()
         for alert in self.alerts.values():
             self._watch(alert)
+            self.ruleless.note(alert)
         self.warned.restore()
         self.triage.restore(now, out)
         self._let_go(now, out)
@@ -138,6 +142,7 @@ class Room:
         deployment.settle(self, now, out)
         self.warned.tick(now, out)
         drills.tick(self, now, out)
+        self.ruleless.tick(now, out)
         self._let_go(now, out)
         return out
 
@@ -312,6 +317,7 @@ class Room:
         self.alerts[after.id] = out.alerts[after.id] = after
         out.steps("alert", after.id, before.history if before else (), after.history)
         self._watch(after)
+        self.ruleless.note(after)
         if after.closed is not None and (before is None or before.closed is None):
             self._closing.append((after.closed, after.id))
         self.triage.moved(before, after, after.history[-1].at, out, told)

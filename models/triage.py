@@ -135,7 +135,8 @@ class Triage:
 
     def _is_recent(self, incident: str, detection: Detection, window_ms: int) -> bool:
         """Whether something of the incident lasts still, or began or ended within the window; in phenomenon time."""
-        alerts = [self._room.alerts[name] for name in self.members.get(incident, ())]
+        known = self._room.alerts  # one that is being placed has its incident, and is kept a moment later
+        alerts = [known[name] for name in self.members.get(incident, ()) if name in known]
         if any(alert.cleared is None for alert in alerts):
             return True
         last = max([self._groups.last(incident), *(alert.cleared or 0 for alert in alerts)])
