@@ -226,7 +226,7 @@ def _logged(packs: Packs) -> tuple[Pack, ...]:
 def measured(pack: Pack) -> Any:
     """What of a pack engines and the register are laid out by; where it changes, the roles start anew."""
     boxes = tuple("'box'" in rule.expr for rule in pack.rules)
-    lines = frozenset((rule.property, rule.reads) for rule in pack.rules if rule.line is not None)
+    lines = frozenset((rule.property, rule.reads) for rule in pack.rules if rule.follows_trend())
     events = [(one.kind, one.detector, one.parameters) for one in pack.events]
     return pack.name, pack.watched, tuple(pack.zones.items()), any(boxes), lines, pack.simulated.assets, events
 

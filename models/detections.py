@@ -13,6 +13,7 @@ from models.values import Detection, Text, Why, alert_id
 # What a headline may name in braces; numbers come rounded.
 HEADLINE_WORDS = (
     "place", "value", "expected", "ratio", "percent", "unit", "line", "minutes", "probability", "category",
+    "rise",
 )  # fmt: skip
 
 
@@ -21,7 +22,8 @@ def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str)
 
     ``{value}`` and ``{expected}`` are rounded to three figures, ``{ratio}`` is value / expected, ``{percent}`` the
     occupancy in per cent, ``{line}`` the rule's line, ``{minutes}`` until it is crossed and ``{probability}`` of that
-    within the hour in per cent, ``{category}`` that of an event; what is not known reads "?".
+    within the hour in per cent, ``{rise}`` how fast it rises an hour, ``{category}`` that of an event; what is not
+    known reads "?".
     """
     value, expected = columns.get("value"), columns.get("expected")
     occupancy, minutes, chance = (columns.get(name) for name in ("occupancy", "minutes_to_line", "line_probability"))
@@ -30,6 +32,7 @@ def headline(template: Text, place: Text, columns: Mapping[str, Any], unit: str)
         "expected": _figure(expected),
         "ratio": f"{value / expected:.1f}" if value is not None and expected else "?",
         "percent": f"{100 * occupancy:.0f}" if occupancy is not None else "?",
+        "rise": _figure(columns.get("rise")),
         "unit": "" if unit == "1" else unit,
         "line": _figure(columns.get("line")),
         "minutes": f"{math.ceil(minutes)}" if minutes is not None else "?",

@@ -309,7 +309,7 @@ class Engine:
             look = np.flatnonzero(look)
             taken = taken.take(look)
         frame = self._frame(taken)
-        if declared.line is not None and taken.path is not None:
+        if declared.follows_trend() and taken.path is not None:
             frame = foretold(frame, declared, taken.path)
         places = taken.rows.tolist()
         changes = self.conditions.step(rule, places, taken.time.tolist(), frame)

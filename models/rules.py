@@ -26,6 +26,7 @@ DATASTREAM_COLUMNS = {
     "score": "surprise, -log10 of the tail probability; null for a gap",
     "hour": "local hour of the day, 0-23.99",
     "day_kind": "0 working day, 1 weekend, 2 holiday",
+    "rise": "how fast the value rises, its unit an hour, by its last readings; null until there are three",
 }
 ZONE_COLUMNS = {
     "value": "sum of the readings of the zone in the tick",
@@ -150,6 +151,11 @@ class Rule:
         """Which of the columns AHEAD_COLUMNS the rule uses."""
         used = {*self.fires.meta.root_names(), *self.ends.meta.root_names()}
         return [name for name in AHEAD_COLUMNS if name in used]
+
+    def follows_trend(self) -> bool:
+        """Does the rule look at where the last readings of a datastream lead: their rise, or a line ahead?"""
+        used = {*self.fires.meta.root_names(), *self.ends.meta.root_names()}
+        return self.line is not None or (self.reads == "datastreams" and "rise" in used)
 
     def is_scored(self) -> bool:
         """Does the rule look at the surprise, not only at the value?"""

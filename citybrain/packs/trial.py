@@ -17,9 +17,10 @@ import polars as pl
 from config.pack import Pack
 from config.pack_tests import Gives, Series, Test
 from models.calendar import UTC
+from models.forecast.trend import Trend, rising
 from models.rules import AHEAD_COLUMNS, COLUMNS, TEXT_COLUMNS, Conditions, Rule
 
-CLOCK = ("hour", "day_kind")  # made from the time where a test does not give them
+CLOCK = ("hour", "day_kind")  # made from the time where a test does not give them; rise from the values
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def _frame(rule: Rule, series: Series, start_ms: int) -> tuple[pl.DataFrame, lis
             columns[name] = [None if math.isnan(one) else one for one in given]
         elif name in CLOCK:
             columns[name] = _clock(name, times)
+        elif name == "rise":
+            columns[name] = _rise(series, times)
         else:
             columns[name] = [""] * count if name in TEXT_COLUMNS else [None] * count
     schema = {name: pl.String() if name in TEXT_COLUMNS else pl.Float64() for name in columns}
@@ -97,6 +100,14 @@ def _clock(name: str, times: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list
     local = UTC.local(times)
     hours = (local % 86_400_000) / 3_600_000
     return [float(one) for one in (hours if name == "hour" else UTC.day_kind(local))]
+
+
+def _rise(series: Series, times: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[float | None]:
+    """How fast the values rise, as the engine tells it."""
+    trend = Trend(cadence_s=series.every_ms / 1_000)
+    value = np.array(series.values, np.float64)
+    _, middle, _ = trend.step(trend.start(1), np.zeros(len(value), np.int32), times, value)
+    return [None if math.isnan(one) else float(one) for one in rising(middle)]
 
 
 def _faults(test: Test, rules: Sequence[Rule], fired: Sequence[Fired]) -> list[str]:
@@ -140,7 +151,7 @@ def _missing(gives: Gives, test: Test, rules: Sequence[Rule], fired: Sequence[Fi
     ]
     if not mine:
         return f"{text}; it reads {rule.reads} of {rule.property}, and no series at {gives.place} is of these"
-    given = {"value", *CLOCK, *TEXT_COLUMNS, *(name for one in mine for name in one.columns)}
+    given = {"value", "rise", *CLOCK, *TEXT_COLUMNS, *(name for one in mine for name in one.columns)}
     lacks = sorted({*rule.fires.meta.root_names()} - given)
     return f"{text}; it reads {', '.join(lacks)}, which the series does not give: add columns" if lacks else text
 

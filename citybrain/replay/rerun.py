@@ -26,6 +26,7 @@ from config.settings import Settings
 from config.site import Site
 from models.departures import WIDE
 from models.detections import from_change
+from models.forecast.trend import Trend, rising
 from models.keeper import Keeper
 from models.notes import Notes
 from models.rules import Conditions, Rule
@@ -196,7 +197,9 @@ class _Span:
                 "score": pl.Series([None] * table.num_rows, dtype=pl.Float64()),
                 "hour": (local % 86_400_000) / 3_600_000,
                 "day_kind": self.site.city.calendar.day_kind(local).astype(np.float64),
-            }
+                "rise": self._rise(rule, table) if rule.follows_trend() else [None] * table.num_rows,
+            },
+            schema_overrides={"rise": pl.Float64()},
         )
         flags = pc.bit_wise_and(table["flags"], 1).to_numpy()
         directory, places = self.site.layouts.directory, table["datastream"].to_pylist()
@@ -206,6 +209,15 @@ class _Span:
             place = directory.place(change.place)
             found.append(from_change(rule, change, place, "asset", row, unit, exercise=bool(flags[change.row])))
         return found
+
+    def _rise(self, rule: Rule, table: pa.Table) -> pl.Series:
+        """How fast each reading's datastream rises, as the engine tells it."""
+        watched = next(one for pack in self.site.packs for one in pack.watched if one.property == rule.property)
+        names, rows = np.unique(table["datastream"].to_numpy(), return_inverse=True)
+        trend = Trend(cadence_s=watched.cadence_s)
+        time, value = table["time"].cast(pa.int64()).to_numpy(), table["value"].to_numpy().astype(np.float64)
+        _, middle, _ = trend.step(trend.start(len(names)), rows.astype(np.int32), time, value)
+        return pl.Series(rising(middle), nan_to_null=True)
 
 
 class _Firing:

@@ -13,7 +13,7 @@ from models.calendar import Calendar
 from models.detectors.base import BadState, State
 from models.forecast.line import time_to_line
 from models.forecast.profile import MINUTE_MS, NEVER, ProfileForecaster
-from models.forecast.trend import MINUTES, Trend
+from models.forecast.trend import MINUTES, Trend, rising
 from models.forecast.values import HORIZONS_MIN, Forecast
 from models.layout import Group, ShardLayout
 from models.rules import Rule
@@ -32,13 +32,13 @@ def forecaster(group: Group) -> ProfileForecaster:
 
 
 class ShardForecasts:
-    """A profile for every group of a shard, and a trend for those that a rule of theirs looks ahead for."""
+    """A profile for every group of a shard, and a trend for those whose rise or future a rule of theirs reads."""
 
     def __init__(self, layout: ShardLayout, rules: Sequence[Rule], calendar: Calendar) -> None:
         self.calendar = calendar
         self._groups = layout.groups
         self._profiles = [forecaster(group) for group in layout.groups]
-        ahead = {(rule.pack, rule.property) for rule in rules if rule.reads == "datastreams" and rule.line is not None}
+        ahead = {(rule.pack, rule.property) for rule in rules if rule.reads == "datastreams" and rule.follows_trend()}
         self._trends = [
             Trend(cadence_s=group.cadence_s) if (group.pack, group.property) in ahead else None
             for group in layout.groups
@@ -114,10 +114,11 @@ class ShardForecasts:
 
 
 def foretold(frame: pl.DataFrame, rule: Rule, path: Path) -> pl.DataFrame:
-    """The frame with the columns AHEAD_COLUMNS for the line of ``rule``; ``path`` has a row for each of its rows."""
-    assert rule.line is not None
-    minutes, chance = time_to_line(np.array(MINUTES), *path, np.full(frame.height, rule.line))
-    columns = {"minutes_to_line": minutes, "line_probability": chance}
+    """The frame with the column ``rise``, and AHEAD_COLUMNS for the line of ``rule``; a row of ``path`` for each."""
+    columns = {"rise": rising(path[0])}
+    if rule.line is not None:
+        minutes, chance = time_to_line(np.array(MINUTES), *path, np.full(frame.height, rule.line))
+        columns |= {"minutes_to_line": minutes, "line_probability": chance}
     return frame.with_columns(pl.DataFrame(columns, nan_to_null=True))
 
 

@@ -18,6 +18,7 @@ MINUTE_MS = 60_000.0
 LEAST = 3  # readings before a trend is believed
 NOISE_MEMORY = 30.0  # readings over which the noise is taken
 LARGEST = 1.0e15
+LASTS_MIN = 30.0  # time constant with which a rise lets up
 
 # columns: sums of weight, weight · t, weight · t², weight · x, weight · x · t (t: minutes before the last reading),
 # the mean square of what the forecast of the next reading missed by, and the readings
@@ -77,6 +78,15 @@ def _fit(cell: Float64) -> tuple[float, float, float]:
     return (cell[X] - slope * cell[T]) / cell[WEIGHT], slope, spread
 
 
+def rising(middle: NDArray[np.float64], lasts_min: float = LASTS_MIN) -> NDArray[np.float64]:
+    """(readings,): how fast the level rises at each reading, its unit an hour, from where it leads (readings, MINUTES).
+
+    NaN where no trend is believed yet.
+    """
+    near, far = (lasts_min * (1.0 - np.exp(-MINUTES[m] / lasts_min)) for m in (1, -1))
+    return np.asarray(60.0 * (middle[:, -1] - middle[:, 1]) / (far - near), np.float64)
+
+
 @dataclass(frozen=True)
 class Trend:
     """A straight line through the last readings that flattens out: discounted least squares (Brown, 1963), damped.
@@ -98,7 +108,7 @@ class Trend:
     """
 
     cadence_s: float = 60.0
-    lasts_min: float = 30.0
+    lasts_min: float = LASTS_MIN
     floor: float = 1.0e-6
 
     def __post_init__(self) -> None:
