@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -124,19 +124,28 @@ async def _crash(app: Any) -> None:
     raise RuntimeError(f"the app stopped: {app.crash_reason!r}")
 
 
-Bounds = dict[tuple[str, int], tuple[int, int]]
+class LogBounds(NamedTuple):
+    """A partition's log: its first offset, its end, and the first offset its group has not acknowledged."""
+
+    first: int
+    end: int
+    committed: int
 
 
-async def log_bounds(kafka: str, partitions: set[tuple[str, int]]) -> Bounds:
-    """The first offset and the end of each (topic, partition)."""
+Bounds = dict[tuple[str, int], LogBounds]
+
+
+async def log_bounds(kafka: str, group: str, partitions: set[tuple[str, int]]) -> Bounds:
+    """The log's bounds of each (topic, partition), with what consumer group ``group`` has acknowledged."""
     asked = [TopicPartition(*one) for one in sorted(partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
         firsts, ends = await consumer.beginning_offsets(asked), await consumer.end_offsets(asked)
+        committed = {tp: await consumer.committed(tp) or 0 for tp in asked}
     finally:
         await consumer.stop()
-    return {(tp.topic, tp.partition): (firsts[tp], ends[tp]) for tp in asked}
+    return {(tp.topic, tp.partition): LogBounds(firsts[tp], ends[tp], committed[tp]) for tp in asked}
 
 
 def serve_metrics(settings: Settings) -> None:

@@ -28,7 +28,7 @@ async def run_archive(site: Site, kafka: str, train: Sequence[str] = (), tidy: S
         await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
 
     async def take_over(mine: set[tuple[str, int]]) -> None:
-        await archive.assigned(await apps.log_bounds(kafka, mine))
+        await archive.assigned(await apps.log_bounds(kafka, app.conf.id, mine))
         settled.set()
 
     async def revoked(_: Any, partitions: set[Any], **__: Any) -> None:

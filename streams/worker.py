@@ -68,12 +68,12 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))
 
     async def take_over(mine: set[tuple[str, int]]) -> None:
-        bounds = await apps.log_bounds(kafka, mine)
+        bounds = await apps.log_bounds(kafka, app.conf.id, mine)
         score.assigned({partition: bounds[topic, partition] for topic, partition in mine if topic == readings})
         if (partials, 0) in mine:
-            sums.assigned(*bounds[partials, 0])
+            sums.assigned(bounds[partials, 0])
         if (events, 0) in mine:
-            happenings.assigned(*bounds[events, 0])
+            happenings.assigned(bounds[events, 0])
         if (detections, 0) in mine:
             await alerts.assigned()
         settled.set()
@@ -106,6 +106,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
         picture.run,
         score.keep,
         sums.keep,
+        happenings.keep,
         sums.outlooks.follow,
         alerts.clock,
         happenings.show,

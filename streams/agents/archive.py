@@ -14,7 +14,7 @@ from config import contract
 from config.site import Site
 from models import batch as batches
 from models.batch import Malformed
-from streams.app import guarded, raw
+from streams.app import Bounds, guarded, raw
 from streams.archive import Message, MessagesWriter, ReadingsWriter
 from streams.current import current
 from streams.inbox import Inbox
@@ -56,12 +56,14 @@ class ArchiveAgent:
         self.partitions: dict[tuple[str, int], _Partition] = {}
         app.agent(raw(app, *self.topics), name="archive", concurrency=1)(self._loop)
 
-    async def assigned(self, bounds: dict[tuple[str, int], tuple[int, int]]) -> None:
-        """Take over these (topic, partition) → (first offset, end) of the log, after what is in the files already."""
-        for key, (first, _) in sorted(bounds.items()):
+    async def assigned(self, bounds: Bounds) -> None:
+        """Take over these (topic, partition) by their log's bounds, after what is in the files already."""
+        for key, bound in sorted(bounds.items()):
             writer = await asyncio.to_thread(self._writer, *key)
             inbox = Inbox(next=writer.next, safe=writer.next, whole=not self.topics[key[0]].compact)
-            if lost := inbox.begin(first):
+            if missing := inbox.begin(bound.committed):
+                log.error("archive: no file has %d messages of %s-%d that were archived once", missing, *key)
+            if lost := inbox.begin(bound.first):
                 log.error("archive: %d messages of %s-%d left the log before they were archived", lost, *key)
             self.partitions[key] = _Partition(writer, inbox)
 

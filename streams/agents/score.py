@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +17,13 @@ from models import partials
 from models.batch import Batch, Malformed
 from models.engine import COUNTS, Engine, Step
 from models.values import to_json
-from streams import snapshots
-from streams.app import guarded, raw
+from streams.app import LogBounds, guarded, raw
 from streams.current import current
 from streams.dead_letters import bury
-from streams.inbox import Inbox
+from streams.kept import Kept
 from streams.outbox import Outbox
 from streams.picture import Picture
 
-log = logging.getLogger(__name__)
 TOGETHER = 128  # at most so many messages are scored in one go
 LAGGING = 4  # so many messages behind, a worker gathers more before it scores
 GATHER_S = 0.03  # but not for longer than this
@@ -42,41 +38,23 @@ class Poisoned(RuntimeError):
     """The engine failed on a message; the worker starts again and steps over it."""
 
 
-class Shard:
-    """One shard in this worker: its engine, its inbox and outbox, where its state is saved, what to step over."""
+class Shard(Kept[Engine]):
+    """One shard in this worker: its kept engine, what waits to be scored and what to step over."""
 
-    def __init__(self, site: Site, number: int, bounds: tuple[int, int], outbox: Outbox) -> None:
+    def __init__(self, site: Site, number: int, bounds: LogBounds, outbox: Outbox) -> None:
+        folder = site.settings.state / f"shard-{number}"
+        every_s = site.settings.snapshot_s
+        super().__init__(f"shard {number}", folder, outbox, lambda: site.layouts.engine(number), bounds, every_s)
         self.number = number
-        self.engine: Engine = site.layouts.engine(number)
-        self.inbox = Inbox()
-        self.outbox = outbox
-        self.folder = site.settings.state / f"shard-{number}"
         self.waiting: list[Any] = []  # events read, not yet scored
-        self.saved_at = time.monotonic()
-        self.saving: asyncio.Task[None] | None = None
-        self.turn = asyncio.Lock()  # a snapshot is taken between messages, never while one is being told
-        saved = snapshots.newest(self.folder, below=bounds[1])
-        if saved is not None:
-            offset, arrays = saved
-            try:
-                self.engine.restore(arrays)
-            except ValueError as error:  # another register or pack: what was learned does not fit any more
-                log.error("shard %d learns anew: %s", number, error)
-                self.engine = site.layouts.engine(number)
-            self.inbox.next = self.inbox.safe = offset
-            log.info("shard %d continues at offset %d", number, offset)
-        if lost := self.inbox.begin(bounds[0]):
-            log.error("shard %d: %d messages left the log before they were scored; raise its retention", number, lost)
-        self._poison_file = self.folder / "poison.json"
+        self._poison_file = folder / "poison.json"
         poison = json.loads(self._poison_file.read_text()) if self._poison_file.exists() else {}
         self.skip: set[int] = set(poison.get("skip", []))
         self.careful_until: int = poison.get("careful_until", -1)
 
-    def judge_by(self, site: Site) -> None:
+    def judge_by_site(self, site: Site) -> None:
         """Judge by the rules of ``site`` from the next message on; what was learned and is under way stays."""
-        engine = site.layouts.engine(self.number)
-        engine.restore(self.engine.snapshot())
-        self.engine = engine
+        self.judge_by(lambda: site.layouts.engine(self.number))
 
     def suspect(self, first: int, last: int) -> None:
         """The engine failed on messages ``first`` to ``last``: next time one by one; a single one is stepped over."""
@@ -85,18 +63,6 @@ class Shard:
         self.careful_until = max(last, self.careful_until)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._poison_file.write_text(json.dumps({"skip": sorted(self.skip), "careful_until": self.careful_until}))
-
-    async def save(self) -> None:
-        """Save the state with its offset, then acknowledge what it includes."""
-        async with self.turn:
-            offset = self.inbox.next
-            self.saved_at = time.monotonic()
-            if offset <= self.inbox.safe:
-                return
-            arrays = self.engine.snapshot()
-            await self.outbox.confirmed()
-        await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
-        self.inbox.saved(offset)
 
 
 class ScoreAgent:
@@ -116,8 +82,8 @@ class ScoreAgent:
 
     # --- partitions -------------------------------------------------------------------------------------------
 
-    def assigned(self, shards: dict[int, tuple[int, int]]) -> None:
-        """Take over these shards (number → the log's first offset and end)."""
+    def assigned(self, shards: dict[int, LogBounds]) -> None:
+        """Take over these shards (number → the log's bounds)."""
         for number, bounds in sorted(shards.items()):
             shard = self.shards[number] = Shard(self.site, number, bounds, Outbox(self.app))
             self._show(shard)
@@ -131,7 +97,7 @@ class ScoreAgent:
         self.site = site
         for shard in list(self.shards.values()):
             async with shard.turn:
-                await guarded(asyncio.to_thread(shard.judge_by, site))
+                await guarded(asyncio.to_thread(shard.judge_by_site, site))
                 if self.shards.get(shard.number) is shard:
                     self._show(shard)
 
@@ -140,17 +106,12 @@ class ScoreAgent:
         for number in sorted(shards & set(self.shards)):
             shard = self.shards.pop(number)
             self.picture.hide_shard(number)
-            await self._saved(shard)
+            await shard.save()
 
     async def save_all(self) -> None:
         """Save every shard, as before leaving."""
         for shard in self.shards.values():
-            await self._saved(shard)
-
-    async def _saved(self, shard: Shard) -> None:
-        if shard.saving is not None:
-            await shard.saving
-        await shard.save()
+            await shard.save()
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -198,22 +159,14 @@ class ScoreAgent:
             await self._tell(shard, batch, step)
         end = self.app.consumer.highwater(events[-1].message.tp) or 0
         LAG.labels(shard.number).set(max(0, end - shard.inbox.next))
-        self._save_when_due(shard)
+        shard.save_when_due()
 
     async def keep(self) -> None:
         """Save what is due for ever, also when no more readings come."""
         while True:
             await asyncio.sleep(self.site.settings.snapshot_s)
             for shard in list(self.shards.values()):
-                self._save_when_due(shard)
-
-    def _save_when_due(self, shard: Shard) -> None:
-        if time.monotonic() - shard.saved_at >= self.site.settings.snapshot_s and shard.saving is None:
-            shard.saving = asyncio.create_task(self._save_beside(shard))
-
-    async def _save_beside(self, shard: Shard) -> None:
-        await guarded(shard.save())
-        shard.saving = None
+                shard.save_when_due()
 
     def _read(self, shard: Shard, events: list[Any]) -> tuple[list[tuple[int, Batch]], list[tuple[Any, str]]]:
         """The batches of the messages with their offsets, and the messages that are none, with why."""

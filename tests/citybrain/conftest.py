@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,15 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def _pids(folder: Path) -> dict[str, int]:
+    """What runs, by name; a file may come or go meanwhile."""
+    found: dict[str, int] = {}
+    for path in folder.glob("*.pid"):
+        with suppress(FileNotFoundError, ValueError):
+            found[path.stem] = int(path.read_text())
+    return found
+
+
 @contextmanager
 def everything(folder: Path) -> Iterator[Everything]:
     """A city that is up; it is stopped at the end if it runs still."""
@@ -91,7 +100,10 @@ def everything(folder: Path) -> Iterator[Everything]:
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < until, said.read_text()
             time.sleep(0.1)
-        running.pids = {path.stem: int(path.read_text()) for path in (folder / "data" / "run").glob("*.pid")}
+        while set(running.pids) != ROLES:  # one that failed in a start on a busy machine is started again
+            assert time.monotonic() < until, f"{sorted(ROLES - set(running.pids))} stayed down: {said.read_text()}"
+            time.sleep(0.1)
+            running.pids = _pids(folder / "data" / "run")
         yield running
     finally:
         if process.poll() is None:

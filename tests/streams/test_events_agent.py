@@ -17,6 +17,7 @@ from models.event_engine import EventEngine
 from models.values import Detection, ServiceRequest, from_json
 from streams import snapshots
 from streams.agents.events import EventsAgent
+from streams.app import LogBounds
 from tests.models.happenings import PERIOD, START, appeals, burst, setup
 from tests.streams.events import Event, Message
 
@@ -52,7 +53,7 @@ class _App:
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes an agent of the small city over the same folder, as a process that starts does."""
     monkeypatch.setattr(event_setup, "setup", lambda site: setup())
-    site: Any = SimpleNamespace(city=SimpleNamespace(id="c"), settings=SimpleNamespace(state=tmp_path))
+    site: Any = SimpleNamespace(city=SimpleNamespace(id="c"), settings=SimpleNamespace(state=tmp_path, snapshot_s=30.0))
     engine = EventEngine(setup())
     engine.learn(appeals(QUIET, np.random.default_rng(5)))
     snapshots.write(tmp_path / "events", 0, engine.snapshot())
@@ -60,7 +61,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def made(log_end: int) -> EventsAgent:
         board: Any = None
         agent = EventsAgent(_App(), site, board, asyncio.Event())
-        agent.assigned(0, log_end)
+        agent.assigned(LogBounds(0, log_end, 0))
         return agent
 
     return made
@@ -84,9 +85,10 @@ def _when(one: ServiceRequest) -> int:
 
 
 async def _play(agent: EventsAgent, messages: list[_Logged]) -> list[Event]:
-    taken = [Event(message) for message in messages]
+    taken, kept = [Event(message) for message in messages], agent.kept
+    assert kept is not None
     for one in taken:
-        await agent._take(one)
+        await agent._take(kept, one)
     return taken
 
 
@@ -98,7 +100,7 @@ def test_nothing_is_acknowledged_before_the_state_is_saved(make: Any) -> None:
         taken = await _play(agent, messages)
         before = [one.acknowledged for one in taken]
         await agent.save()
-        return before, [one.acknowledged for one in taken], snapshots.offsets(agent.folder)
+        return before, [one.acknowledged for one in taken], snapshots.offsets(agent.kept.folder)
 
     before, after, offsets = asyncio.run(story())
     assert before == [0] * len(before)
@@ -119,7 +121,7 @@ def test_a_killed_agent_tells_the_same(make: Any, cut: int) -> None:
         await first.save()
         await _play(first, messages[cut : cut + 20])  # told, and killed before it was saved
         second = make(len(messages))
-        assert second.inbox.next == cut
+        assert second.kept.inbox.next == cut
         await _play(second, messages[max(0, cut - 5) :])
         told = [one for agent in (first, second) for one in agent.app.producer.sent]
         return whole.app.producer.sent, list({(one.id, one.state): one for one in told}.values())

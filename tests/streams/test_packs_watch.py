@@ -23,6 +23,7 @@ from config.settings import Settings
 from config.site import Site
 from models.batch import batch
 from streams.agents.score import Shard
+from streams.app import LogBounds
 from streams.packs_watch import PacksWatch
 from tests.config.test_packs import sound
 from tests.packs.test_reload import rewritten
@@ -119,12 +120,12 @@ def test_what_is_measured_starts_the_worker_anew(site: Site, folder: Path, store
 
 def test_a_shard_judges_by_the_new_rules_and_keeps_what_it_knows(site: Site) -> None:
     """What was pending goes on, the live values stay, and the line is the new one."""
-    shard = Shard(site, int(site.register.shard[0]), (0, 0), None)  # type: ignore[arg-type]  # it sends nothing here
+    shard = Shard(site, int(site.register.shard[0]), LogBounds(0, 0, 0), None)  # type: ignore[arg-type]  # it sends nothing here
     rows = np.arange(3)
     shard.engine.step(batch(rows, np.full(3, NOON_MS), np.array([90.0, 70.0, 99.0])))
     pack = site.packs[0]
     stricter = replace(pack.rules[0], expr="value > 95", clear="NOT (value > 95)")
-    shard.judge_by(replace(site, layouts=replace(site.layouts, rules=(stricter, *pack.rules[1:]))))
+    shard.judge_by_site(replace(site, layouts=replace(site.layouts, rules=(stricter, *pack.rules[1:]))))
     assert shard.engine.value.tolist() == [90.0, 70.0, 99.0]
     step = shard.engine.step(batch(rows, np.full(3, NOON_MS + 90_000), np.array([91.0, 70.0, 98.0])))
     assert [(one.place, one.rule, one.onset) for one in step.detections] == [("mic-2", "Loud", NOON_MS)]

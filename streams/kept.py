@@ -1,0 +1,104 @@
+"""A kept state: an engine that reads one partition in this worker, saved with the offset it includes everything before.
+
+The order is what makes it safe: take messages, hand their results to the producer, take a snapshot between two
+messages, wait until the broker has the results, put the snapshot on the disk, and only then acknowledge the messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from streams import snapshots
+from streams.app import LogBounds, guarded
+from streams.inbox import Inbox
+from streams.outbox import Outbox
+from streams.snapshots import Arrays
+
+log = logging.getLogger(__name__)
+# what engines raise on the state of another register or pack, or of an older shape
+MISFIT = (ValueError, KeyError, msgspec.DecodeError)
+
+
+class Engine(Protocol):
+    """What can be saved and taken up again."""
+
+    def snapshot(self) -> Arrays:
+        """The whole state as plain arrays."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Go on from a snapshot; raises one of ``MISFIT`` when it does not fit."""
+
+
+E = TypeVar("E", bound=Engine)
+
+
+class Kept(Generic[E]):
+    """The engine of one partition, with its inbox, its outbox and the folder of its snapshots.
+
+    ``name`` stands in the log; ``anew`` makes an engine that knows nothing; ``bounds`` are the log's. ``turn`` is held
+    while a message is being taken, for a snapshot is taken between messages, never while one is being told.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, outbox: Outbox, anew: Callable[[], E], bounds: LogBounds, every_s: float
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.outbox = outbox
+        self.inbox = Inbox()
+        self.turn = asyncio.Lock()
+        self._one = asyncio.Lock()  # one save at a time
+        self._every_s = every_s
+        self._saved_at = time.monotonic()
+        self._saving: asyncio.Task[None] | None = None
+        self.engine = self._continued(anew, bounds)
+
+    def _continued(self, anew: Callable[[], E], bounds: LogBounds) -> E:
+        engine = anew()
+        saved = snapshots.newest(self.folder, below=bounds.end)
+        if saved is not None:
+            offset, arrays = saved
+            try:
+                engine.restore(arrays)
+            except MISFIT as error:  # what was learned does not fit any more
+                log.error("%s begins anew: %s", self.name, error)
+                engine = anew()
+            self.inbox.begin(offset)
+            log.info("%s continues at offset %d", self.name, offset)
+        # what was acknowledged was told and saved once; that save is gone, and the messages do not come again
+        if passed := self.inbox.begin(bounds.committed):
+            log.warning("%s has no saved state of the last %d messages and begins after them", self.name, passed)
+        if lost := self.inbox.begin(bounds.first):
+            log.error("%s: %d messages left the log before they were taken; raise its retention", self.name, lost)
+        return engine
+
+    def judge_by(self, anew: Callable[[], E]) -> None:
+        """Go on with an engine of other rules; what was learned and is under way stays. In turn."""
+        engine = anew()
+        engine.restore(self.engine.snapshot())
+        self.engine = engine
+
+    async def save(self) -> None:
+        """Save the state with its offset, then acknowledge what it includes."""
+        async with self._one:
+            async with self.turn:
+                offset = self.inbox.next
+                self._saved_at = time.monotonic()
+                if offset <= self.inbox.safe:
+                    return
+                arrays = self.engine.snapshot()
+                await self.outbox.confirmed()
+            await asyncio.to_thread(snapshots.write, self.folder, offset, arrays)
+            self.inbox.saved(offset)
+
+    def save_when_due(self) -> None:
+        """Save beside the work, when the last save is long enough ago."""
+        if time.monotonic() - self._saved_at >= self._every_s and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.create_task(guarded(self.save()))
