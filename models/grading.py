@@ -1,7 +1,9 @@
 """Detection against the truth: what was injected and found, how soon, and what was told of nothing.
 
 Pure: ``grade`` takes what happened and what was told, both as values. An alert tells of a happening when it is of the
-right sort (a property that the happening moves, or the fault of a sensor), at its place and in its time.
+right sort (a property that the happening moves, a kind of events that it causes, or the fault of a sensor), at its
+place and in its time. What follows from a happening, as people call where water stands, is not its detection, and not
+false either.
 """
 
 from __future__ import annotations
@@ -25,7 +27,20 @@ PARTS: dict[str, tuple[str, ...]] = {  # what moves under each kind of happening
     "surge": ("people", "visitors"),
     "ponding": ("water_level", "rainfall"),
     "pond-rising": ("water_level", "rainfall"),
+    "gale": ("wind_speed",),
+    "warning": ("warning",),
+    "appeals-burst": ("cluster",),
 }
+EVENTS = {"warning": "warning", "appeals-burst": "cluster"}  # happenings that are events, and what tells of them
+FOLLOWS: dict[str, tuple[str, ...]] = {  # kinds of events that follow from a kind of happening
+    "venue-surge": ("cluster",),
+    "metro-crowd": ("cluster",),
+    "ponding": ("cluster",),
+    "pond-rising": ("cluster",),
+    "gale": ("warning",),
+}
+FOLLOWS_MS = 20 * 60_000  # the scan of appeals looks each 10 minutes, and once more at what has just ended
+FOLLOWS_M = 3_000.0  # a circle of the scan may have its middle so far from the appeals in it
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +62,11 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     def parts(self) -> tuple[str, ...]:
         """The properties that it moves; none where it is sensors that fail."""
         return self.properties or PARTS.get(self.kind, ())
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The kinds of events that follow from it."""
+        return FOLLOWS.get(self.kind, ())
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,16 +110,23 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
 
 def tells(told: Told, of: Happening) -> bool:
     """Whether the alert tells of what happened: sort, time and place."""
-    if not of.start <= told.at < of.end + AFTER_MS:
+    if not of.start <= told.at < of.end + (FOLLOWS_MS if of.kind in EVENTS else AFTER_MS):
         return False
     if of.parts:
-        return told.kind == "event" and told.property in of.parts and _is_at(told, of)
+        near_m = FOLLOWS_M if of.kind in EVENTS else NEAR_M
+        return told.kind == "event" and told.property in of.parts and _is_at(told, of, near_m)
     if told.kind != "data-quality":
         return False
     if of.gateway or (told.gateway and not told.property):
         return told.gateway == of.gateway
     spread = told.reach_m > 0 or of.radius_m > 0
     return f"{told.place}/{told.property}" in of.datastreams or (spread and _is_at(told, of))
+
+
+def follows(told: Told, of: Happening) -> bool:
+    """Whether the alert tells of what follows from what happened."""
+    in_time = of.start <= told.at < of.end + FOLLOWS_MS
+    return in_time and told.kind == "event" and told.property in of.follows and _is_at(told, of, FOLLOWS_M)
 
 
 def grade(happenings: Sequence[Happening], told: Iterable[Told], span_ms: int) -> Graded:
@@ -113,7 +140,7 @@ def grade(happenings: Sequence[Happening], told: Iterable[Told], span_ms: int) -
         mine = [number for number, happening in enumerate(happenings) if tells(one, happening)]
         for number in mine:
             first.setdefault(number, one)
-        if not mine:
+        if not mine and not any(follows(one, happening) for happening in happenings):
             strays.append(one)
     hours = span_ms / HOUR_MS
     by_rule = Counter(one.rule for one in strays)
@@ -145,6 +172,6 @@ def _found(kind: str, happenings: Sequence[Happening], first: dict[int, Told]) -
     )
 
 
-def _is_at(told: Told, of: Happening) -> bool:
+def _is_at(told: Told, of: Happening, near_m: float = NEAR_M) -> bool:
     apart = float(great_circle_m(told.lon, told.lat, of.lon, of.lat))
-    return told.place == of.place or told.place in of.inside or apart <= told.reach_m + of.radius_m + NEAR_M
+    return told.place == of.place or told.place in of.inside or apart <= told.reach_m + of.radius_m + near_m

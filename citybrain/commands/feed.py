@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,14 @@ from config import register as registers
 from config import units
 from config.city import City
 from config.settings import Settings
-from sensors import hotline
+from sensors import hotline, weather_office
 from sensors.feed import Progress, feed_auckland, feed_chengdu, first_ms
 from sensors.radios import speak
 from sensors.simulate import appeals
+from sensors.simulate.bulletins import bulletins
+from sensors.simulate.incidents import demo
 from sensors.simulate.pace import Clock
+from sensors.simulate.places import places
 
 SIMULATED_GATEWAYS = 22  # Chengdu counts 22 districts
 
@@ -94,6 +98,8 @@ def run(settings: Settings, speed: float | None) -> int:
         voices = [asyncio.create_task(speak(settings, secrets.radios, units.of_city(city), stop))]
         if appeals.declares(city):
             voices.append(asyncio.create_task(_appeals(settings, city, secrets.radios, speed or 1.0, stop)))
+        if prepare.is_simulated(city):
+            voices.append(asyncio.create_task(_warnings(settings, city, secrets.radios, speed or 1.0, stop)))
         counts = await push(settings, register, tokens, speed, stop, report)
         stop.set()
         await asyncio.gather(*voices)
@@ -108,3 +114,11 @@ async def _appeals(settings: Settings, city: City, token: str, speed: float, sto
     start_ms = first_ms(speed, int(time.time() * 1000))
     line = appeals.hotline(city, start_ms, len(gateways(city)))
     await hotline.speak(settings, token, line, Clock(start_ms, speed).now_ms, start_ms, stop)
+
+
+async def _warnings(settings: Settings, city: City, token: str, speed: float, stop: asyncio.Event) -> None:
+    """The city's weather office, in the same simulated time as its readings."""
+    start_ms = first_ms(speed, int(time.time() * 1000))
+    known = places(city)
+    said = partial(bulletins, demo(known, known.seed, start_ms, len(gateways(city))), city.timezone)
+    await weather_office.speak(settings, token, said, Clock(start_ms, speed).now_ms, start_ms, stop)

@@ -31,7 +31,7 @@ from config.city import City
 from config.drills import Drill, DrillError
 from config.settings import Settings
 from models import events
-from models.drills import ITEM, Exercise
+from models.drills import ITEM, LABEL, Exercise
 from models.values import (
     Alert,
     Answer,
@@ -164,7 +164,7 @@ class _Live:
         alerts = await self._hash(contract.alerts(self.city.id), Alert)
         incidents = await self._hash(contract.incidents(self.city.id), Incident)
         units = await self._hash(contract.units(self.city.id), Unit)
-        self.alerts |= {name: one for name, one in alerts.items() if one.detection.labels.get("drill") == self.name}
+        self.alerts |= {name: one for name, one in alerts.items() if belongs(one, self.name, self.begin)}
         mine = {alert.incident for alert in self.alerts.values()}
         self.incidents |= {name: one for name, one in incidents.items() if name in mine}
         view = View(self.alerts, self.incidents, list(units.values()), await self._warnings())
@@ -234,7 +234,9 @@ class _Live:
     def _sheet(self, exercise: Exercise) -> Sheet:
         if exercise.state == "overtaken":
             self.say(f"  a real emergency took over: {exercise.emergency.zh} / {exercise.emergency.en}")
+        own = {one.id for one, _ in self.found}
         known = [(one, at) for one, at in self.found if one.id in self.alerts]
+        known += [(one.detection, one.opened) for one in self.alerts.values() if one.id not in own]
         return sheet(
             self.watching,
             self.city,
@@ -250,6 +252,16 @@ class _Live:
             emergency=exercise.emergency,
             lines=injected(self.drill) + raised(self.alerts, self.begin),
         )
+
+
+def belongs(alert: Alert, drill: str, begin: int) -> bool:
+    """Whether an alert is of the drill that began at ``begin``.
+
+    What the agent *events* makes of the drill's warnings and appeals is marked as exercise, and does not know which; as
+    one drill runs at a time it is this one's.
+    """
+    it = alert.detection
+    return it.exercise and it.labels.get(LABEL, drill) == drill and alert.opened >= begin
 
 
 def _now() -> int:

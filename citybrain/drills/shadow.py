@@ -6,6 +6,7 @@ marked as exercise. So the real detectors learn nothing from a drill, and the li
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import tempfile
@@ -35,6 +36,7 @@ from models.batch import Batch, batch
 from models.city import CityEngine
 from models.drills import LABEL
 from models.engine import Engine
+from models.grading import EVENTS
 from models.values import Detection
 from sensors.simulate import chengdu
 from sensors.simulate.chengdu import City
@@ -66,7 +68,10 @@ class Shadow:
     def inject(self, drill: Drill, begin_ms: int) -> None:
         """Let the injections of ``drill`` happen from ``begin_ms`` on; raises ``DrillError``."""
         names = [gateway(one) for one in range(GATEWAYS)]
-        self.happened = happens(drill, self.site.city, self._quiet, names, begin_ms)
+        happened = happens(drill, self.site.city, self._quiet, names, begin_ms)
+        read = {one.kind for pack in self.site.packs for one in pack.events}
+        truth = [one for one in happened.truth if EVENTS.get(one.kind, "") in {"", *read}]
+        self.happened = dataclasses.replace(happened, truth=tuple(truth))
         self._injected = Injected(self._quiet, self.happened.incidents, self.happened.overlays)
 
     def catch_up(self, until_ms: int) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from config.city import City as Pack
 from config.drills import (
     AppealsBurst,
+    CapWarning,
     Change,
     Drill,
     DrillError,
@@ -24,6 +25,7 @@ from config.drills import (
 )
 from config.pack import milliseconds
 from config.register import Register
+from geo.distance import great_circle_m
 from models.grading import Happening
 from models.values import Text
 from sensors.simulate.chengdu import City
@@ -75,7 +77,7 @@ def districts(drill: Drill, pack: Pack, register: Register) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Happens:
-    """What the injections into the sensors become: incidents of the city, overlays on its sensors, the truth."""
+    """What the injections become: incidents of the city, overlays on its sensors, and the truth of all of them."""
 
     incidents: tuple[Incident, ...]
     overlays: tuple[Overlay, ...]
@@ -83,7 +85,7 @@ class Happens:
 
 
 def happens(drill: Drill, pack: Pack, city: City, gateways: Sequence[str], begin_ms: int) -> Happens:
-    """The injections into sensors from ``begin_ms`` on; raises ``DrillError`` for one that reaches no sensor."""
+    """The injections from ``begin_ms`` on; raises ``DrillError`` for one into sensors that reaches none."""
     incidents: list[Incident] = []
     overlays: list[Overlay] = []
     truth: list[Happening] = []
@@ -112,6 +114,16 @@ def happens(drill: Drill, pack: Pack, city: City, gateways: Sequence[str], begin
                 rows, lon, lat = _reached(one, pack, city)
                 overlays.append(_overlay(one, rows, start, end))
                 truth.append(_happened(one, pack, start, end, lon, lat))
+            case CapWarning():
+                truth.append(_warned(one, pack, start, end))
+            case AppealsBurst():
+                place = where(one.place, pack, city.register)
+                truth.append(
+                    Happening(
+                        kind="appeals-burst", place=one.place, start=start, end=end, lon=place.lon, lat=place.lat,
+                        radius_m=one.radius_m,
+                    )
+                )  # fmt: skip
     return Happens(tuple(incidents), tuple(overlays), tuple(truth))
 
 
@@ -164,6 +176,18 @@ def _overlay(one: StuckSensors | Change, rows: Rows, start: int, end: int) -> Ov
         return Changed(rows, start, end, "plus", one.plus, ramp_s, base)
     assert one.times is not None  # one of the three; config/drills.py checks
     return Changed(rows, start, end, "times", one.times, ramp_s, base)
+
+
+def _warned(one: CapWarning, pack: Pack, start: int, end: int) -> Happening:
+    """A warning as the truth: its alert stands among the places inside, so anywhere in the circle around its areas."""
+    zones = [pack.zones[pack.index[name]] for name in one.areas]
+    middle = shapely.union_all([zone.polygon for zone in zones]).centroid
+    corners = shapely.get_coordinates([zone.polygon for zone in zones])
+    reach = great_circle_m(corners[:, 0], corners[:, 1], middle.x, middle.y).max()
+    return Happening(
+        kind="warning", place=one.areas[0], start=start, end=end, lon=middle.x, lat=middle.y, radius_m=float(reach),
+        inside=one.areas,
+    )  # fmt: skip
 
 
 def _happened(

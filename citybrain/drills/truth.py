@@ -33,7 +33,7 @@ def graded(settings: Settings, start: int | None, end: int | None) -> Graded:
     if not first < last:
         raise DrillError(f"the span from {first} to {last} is empty; give --from before --to and before now")
     city, register = cities.load(settings.city), registers.load(settings.register)
-    happened = [_happened(one, register) for one in records if one["what"] in ("incident", "fault")]
+    happened = [_happened(one, register) for one in records if one["what"] in ("incident", "state", "fault")]
     alerts = told(_alerts(settings, first, last), packs_reload.sound(), city)
     return grade([one for one in happened if first <= one.start < last], alerts, last - first)
 
@@ -51,14 +51,16 @@ def _alerts(settings: Settings, first: int, last: int) -> list[tuple[Detection, 
 
 def _happened(record: Record, register: Register) -> Happening:
     """One line of the truth."""
-    if record["what"] == "fault":
+    if record["what"] != "incident":
         name = str(record["datastream"])
         row = register.index.get(name)
         at = register.frame.row(row, named=True) if row is not None else {"lon": 0.0, "lat": 0.0}
-        place = name.rpartition("/")[0]
+        place, _, moved = name.rpartition("/")
+        is_state = record["what"] == "state"
         return Happening(
-            kind=f"fault-{record['kind']}", place=place, start=record["start"], end=record["end"], lon=at["lon"],
-            lat=at["lat"], datastreams=(name,),
+            kind=f"state-{moved}" if is_state else f"fault-{record['kind']}", place=place, start=record["start"],
+            end=record["end"], lon=at["lon"], lat=at["lat"], datastreams=(name,),
+            properties=(moved,) if is_state else (),
         )  # fmt: skip
     silent = record["kind"] == "silent-gateway"
     return Happening(

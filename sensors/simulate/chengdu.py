@@ -45,6 +45,7 @@ KNOWN: Final = {
     ("air", "pm25"): DUST,
 }
 _SPIKE: Final = {PEOPLE: 400.0, LEVEL: 1.2, RAIN: 120.0, WIND: 38.0, DUST: 600.0}  # what a failing sensor shows
+_FEEL: Final = {"ponding": (LEVEL, RAIN), "gale": (WIND,)}  # which sensors feel an incident of the weather
 _CLOUDBURST_MM_H: Final = 60.0  # over a ponding incident
 _CHUNK: Final = 32_768  # values at a time: what fits the cache
 _EDGE: Final = 0.25  # outer share of an incident's radius over which it fades
@@ -122,6 +123,14 @@ class City:
         """(datastreams,): which of them the simulator has values for."""
         return np.asarray(self.part != UNKNOWN)
 
+    def states(self, from_ms: int, to_ms: int) -> list[tuple[int, int, int]]:
+        """Which sensors of packs come into their state in [from_ms, to_ms): datastream, begin and end (ms)."""
+        found = []
+        for number, sensors in enumerate(self._sensors):
+            rows = np.flatnonzero(self.part == DECLARED + number)
+            found += [(int(rows[point]), start, end) for point, start, end in sensors.states(from_ms, to_ms)]
+        return found
+
     def failures(self, day: int) -> Windows:
         """The fault of every datastream on a day since 1970 (UTC), one row each."""
         if day not in self._failures:
@@ -133,7 +142,7 @@ class City:
         if incident.kind == "silent-gateway":
             none = np.zeros(len(self.part))
             return none if self.gateway is None else (self.gateway == incident.gateway).astype(np.float64)
-        kinds = (LEVEL, RAIN) if incident.kind == "ponding" else (PEOPLE,)
+        kinds = _FEEL.get(incident.kind, (PEOPLE,))
         felt = np.zeros(len(self.part))
         for kind in kinds:
             felt += self._near(incident, kind)
@@ -166,14 +175,14 @@ class City:
         out = np.full(len(rows), np.nan)
         part = self.part[rows]
         crowded = [one for one in active if one.kind in CROWDED]
-        flooded = [one for one in active if one.kind == "ponding"]
+        weather = [one for one in active if one.kind in _FEEL]
         for kind in np.unique(part[part != UNKNOWN]):
             at = slice(None) if len(part) and (part == kind).all() else np.flatnonzero(part == kind)
             row, time = rows[at], times[at]
             if kind == PEOPLE:
                 out[at] = self._people(row, time, crowded)
             else:
-                out[at] = self._measured(int(kind), row, time, flooded)
+                out[at] = self._measured(int(kind), row, time, weather)
         return out
 
     def _people(self, rows: Ints, times: Ints, crowded: list[Incident]) -> Floats:
@@ -184,17 +193,20 @@ class City:
             rate = self.crowd.surged(place, rate, np.asarray(extra))
         return self.crowd.count(place, times, rate)
 
-    def _measured(self, kind: int, rows: Ints, times: Ints, flooded: list[Incident]) -> Floats:
+    def _measured(self, kind: int, rows: Ints, times: Ints, weather: list[Incident]) -> Floats:
         place = self._place[rows]
         if kind >= DECLARED:
             return self._sensors[kind - DECLARED].values(place, times)
-        felt = [self.reach(one)[rows] * one.strength(times) for one in flooded]
+        mine = [one for one in weather if kind in _FEEL[one.kind]]
+        felt = [self.reach(one)[rows] * one.strength(times) for one in mine]
+        extra = sum((part * one.factor for part, one in zip(felt, mine, strict=True)), np.zeros(len(rows)))
         if kind == LEVEL:
-            metres = sum((part * one.factor for part, one in zip(felt, flooded, strict=True)), np.zeros(len(rows)))
-            return self.weather.level(place, times, metres)
+            return self.weather.level(place, times, extra)
         if kind == RAIN:
             return np.round(self.weather.rain(place, times) + _CLOUDBURST_MM_H * sum(felt, np.zeros(len(rows))), 1)
-        return self.weather.wind(place, times) if kind == WIND else self.weather.dust(place, times)
+        if kind == WIND:
+            return np.round(self.weather.wind(place, times) + extra, 1)
+        return self.weather.dust(place, times)
 
     def _broken(self, out: Floats, rows: Ints, times: Ints, incident: Incident) -> None:
         """Readings under a stuck or silent incident, in place."""

@@ -16,10 +16,14 @@ from sensors.simulate.rhythm import STATION
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-IncidentKind = Literal["venue-surge", "metro-crowd", "camera-spike", "stuck-cameras", "silent-gateway", "ponding"]
+IncidentKind = Literal[
+    "venue-surge", "metro-crowd", "camera-spike", "stuck-cameras", "silent-gateway", "ponding", "gale"
+]
 KINDS: Final[tuple[IncidentKind, ...]] = get_args(IncidentKind)
 ANY: Final = "any"  # in feed.yaml: a place by chance
 CROWDED: Final = ("venue-surge", "metro-crowd", "camera-spike")  # more people than the rhythm has
+
+TOWNS: Final = ("ponding", "gale")  # at the middle of a district's town
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ SIZES: Final[dict[IncidentKind, Size]] = {
     "stuck-cameras": Size(300.0, 0.0, 360.0, 1.0),
     "ponding": Size(900.0, 150.0, 900.0, 0.45),
     "silent-gateway": Size(0.0, 0.0, 150.0, 1.0),
+    "gale": Size(3_000.0, 60.0, 900.0, 22.0),
 }
 _LONGEST_MS: Final = int(max(size.duration_s for size in SIZES.values()) * 1000)
 
@@ -47,7 +52,8 @@ _LONGEST_MS: Final = int(max(size.duration_s for size in SIZES.values()) * 1000)
 class Incident:
     """One injected incident.
 
-    ``factor`` is what it multiplies people by; for ``ponding`` the metres of water at its middle. ``radius_m``
+    ``factor`` is what it multiplies people by; for ``ponding`` the metres of water at its middle, for ``gale`` the m/s
+    that it adds to the wind there. ``radius_m``
     bounds it (0: the one sensor nearest to the middle); ``silent-gateway`` has no place but the number of a
     ``gateway``. It grows for ``ramp_s``, holds, and goes in the last ``ramp_s`` of ``duration_s``.
     """
@@ -90,7 +96,7 @@ class Sites:
         if kind == "silent-gateway":
             number = int(place)
             return self._sized(kind, place, f"gateway {number}", f"网关{number}", 0.0, 0.0, start_ms, number - 1)
-        if kind == "ponding":
+        if kind in TOWNS:
             town = next(town for town in self.places.towns if town.district == place)
             name = self.places.districts[place].name
             return self._sized(kind, place, name.en, name.zh, town.lon, town.lat, start_ms)
@@ -101,7 +107,7 @@ class Sites:
         """The places at which incidents of this kind can be."""
         if kind == "silent-gateway":
             return [str(number + 1) for number in range(self.gateways)]
-        if kind == "ponding":
+        if kind in TOWNS:
             return [town.district for town in self.places.towns]
         return [hub.zone.id for hub in self.places.hubs if kind != "metro-crowd" or hub.profile == STATION]
 

@@ -72,6 +72,20 @@ class Sensors:
             total += of.wind * self._weather.wind(point, time_ms)
         return total
 
+    def states(self, from_ms: int, to_ms: int) -> list[tuple[int, int, int]]:
+        """Who comes into the state in [from_ms, to_ms): point, when it begins and when it is over (ms), by time."""
+        share, lasts_ms, _ = self.reading.state
+        if not share:
+            return []
+        shift = (self._state % np.uint64(lasts_ms)).astype(np.int64)
+        found = []
+        for turn in range(from_ms // lasts_ms, to_ms // lasts_ms + 2):
+            start = turn * lasts_ms - shift
+            comes = chance.uniform(chance.drawn(self._state, np.full(len(shift), turn))) < share
+            rows = np.flatnonzero(comes & (start >= from_ms) & (start < to_ms))
+            found += [(int(start[row]), int(row), int(start[row]) + lasts_ms) for row in rows]
+        return [(row, start, end) for start, row, end in sorted(found)]
+
     def _is_in_state(self, point: Ints, time_ms: Ints, share: float, lasts_ms: int) -> NDArray[np.bool_]:
         """Who is in the state: each point has turns of its own, and each turn its chance."""
         key = self._state[point]

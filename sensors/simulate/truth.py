@@ -1,7 +1,8 @@
 """What was injected, written down: one JSON object a line, when it begins.
 
-``{"what": "run"}`` begins a run of the simulator; ``incident`` and ``fault`` follow with ``start`` and ``end`` in ms
-since 1970-01-01 UTC. Detections are graded against it; nothing in the product reads it to detect.
+``{"what": "run"}`` begins a run of the simulator; ``incident``, ``state`` (of a sensor that a pack brought: a lift
+with people in it, a pump that stands) and ``fault`` follow with ``start`` and ``end`` in ms since 1970-01-01 UTC.
+Detections are graded against it; nothing in the product reads it to detect.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ class Truth:
 
 
 def records(city: City, from_ms: int, to_ms: int) -> Iterator[Record]:
-    """The incidents and faults that begin in [from_ms, to_ms), incidents first, each kind by its start."""
+    """The incidents, states and faults that begin in [from_ms, to_ms), in this order, each by its start."""
     for incident in city.timetable.between(from_ms, to_ms):
         if incident.start_ms >= from_ms:
             yield _incident(city, incident)
+    for row, start, end in city.states(from_ms, to_ms):
+        yield {"what": "state", "datastream": city.register.ids[row], "start": start, "end": end}
     for day in range(from_ms // DAY_MS, (to_ms - 1) // DAY_MS + 1):
         yield from _faults(city, city.failures(day), from_ms, to_ms)
 

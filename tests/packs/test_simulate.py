@@ -76,6 +76,21 @@ def test_counts_are_whole_and_scatter_as_chance_does() -> None:
     assert counted.var() == pytest.approx(counted.mean(), rel=0.05)
 
 
+def test_who_comes_into_a_state_is_who_shows_it_then() -> None:
+    """Each begin that is told is a sensor that was not in the state a second before, or whose turn comes again."""
+    of = sensors(base=30, state={"share": 0.01, "lasts": "10m", "to": 90}, digits=0)
+    begun = of.states(TUESDAY_MS, TUESDAY_MS + HOUR_MS)
+    assert len(begun) == pytest.approx(6 * MANY * 0.01, rel=0.15)
+    points, starts, ends = (np.array(column) for column in zip(*begun, strict=True))
+    assert set(ends - starts) == {600_000}
+    assert (of.values(points, starts) == 90).all() and (of.values(points, ends - 1) == 90).all()
+    assert (of.values(points, starts - 1) == 30).mean() > 0.97
+    assert sorted(starts) == starts.tolist()
+    assert begun == of.states(TUESDAY_MS, TUESDAY_MS + 1_000_000) + of.states(
+        TUESDAY_MS + 1_000_000, TUESDAY_MS + HOUR_MS
+    )
+
+
 def test_a_state_holds_for_as_many_assets_and_as_long_as_declared() -> None:
     """One in a hundred is on at any moment, and stays so for ten minutes."""
     of = sensors(base=30, state={"share": 0.01, "lasts": "10m", "to": 100})
