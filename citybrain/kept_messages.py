@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from config.settings import Settings
 
 BOOTSTRAP_MS = 5_000
 TOGETHER = 2_000  # rows read from the archive at once
+WINDOW = 1_000  # messages read from the broker at once where the newest come first
 
 
 class NothingKept(RuntimeError):
@@ -38,15 +40,30 @@ class Kept:
 
 def read(settings: Settings, topic: Topic) -> Iterator[Kept]:
     """Every message of the topic's only partition, the oldest first; raises ``NothingKept``."""
+    kafka, files = _places(settings, topic, "p0-*.parquet")
+    logged = _logged(kafka, topic.of(settings.city)) if kafka is not None else iter(())
+    yield from _side_by_side(_archived(files), logged)
+
+
+def newest(settings: Settings, topic: Topic) -> Iterator[bytes]:
+    """The messages of the topic, the newest first: those of the broker's log, then those of the archive, which may
+    be the same ones again; raises ``NothingKept``."""
+    kafka, files = _places(settings, topic, "p*.parquet")
+    if kafka is not None:
+        yield from _logged_backwards(kafka, topic.of(settings.city))
+    yield from _archived_backwards(files)
+
+
+def _places(settings: Settings, topic: Topic, pattern: str) -> tuple[str | None, list[str]]:
+    """The broker's address, None where none runs, and the topic's files of the archive."""
     kafka, folder = running.broker(settings), settings.archive / topic.name
-    files = [str(path) for path in folder.glob("day=*/p0-*.parquet")]
+    files = [str(path) for path in folder.glob(f"day=*/{pattern}")]
     if kafka is None and not files:
         raise NothingKept(
             f"no broker runs on {settings.data} and there is no archive at {folder}; "
             "start citybrain run all, or set CITYBRAIN_KAFKA or CITYBRAIN_DATA"
         )
-    logged = _logged(kafka, topic.of(settings.city)) if kafka is not None else iter(())
-    yield from _side_by_side(_archived(files), logged)
+    return kafka, files
 
 
 def _side_by_side(archived: Iterator[tuple[int, bytes]], logged: Iterator[tuple[int, bytes]]) -> Iterator[Kept]:
@@ -78,7 +95,22 @@ def _archived(files: list[str]) -> Iterator[tuple[int, bytes]]:
                 yield int(offset), (value or "").encode()
 
 
-def _logged(kafka: str, topic: str) -> Iterator[tuple[int, bytes]]:
+def _archived_backwards(files: list[str]) -> Iterator[bytes]:
+    if not files:
+        return
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            'SELECT value FROM read_parquet($files, hive_partitioning = false) ORDER BY time DESC, "offset" DESC',
+            {"files": files},
+        )
+        while found := rows.fetchmany(TOGETHER):
+            for (value,) in found:
+                yield (value or "").encode()
+
+
+@contextmanager
+def _consumer(kafka: str, topic: str) -> Iterator[Any]:
+    """A consumer without a group; raises ``NothingKept`` where the broker does not answer, also within the block."""
     try:
         consumer = KafkaConsumer(
             bootstrap_servers=kafka.split(","), enable_auto_commit=False, bootstrap_timeout_ms=BOOTSTRAP_MS
@@ -86,6 +118,15 @@ def _logged(kafka: str, topic: str) -> Iterator[tuple[int, bytes]]:
     except KafkaError as error:
         raise NothingKept(f"no broker answers at {kafka}: {error}; check CITYBRAIN_KAFKA") from error
     try:
+        yield consumer
+    except KafkaError as error:
+        raise NothingKept(f"{topic} cannot be read from {kafka}: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _logged(kafka: str, topic: str) -> Iterator[tuple[int, bytes]]:
+    with _consumer(kafka, topic) as consumer:
         if topic not in consumer.topics():
             return
         partition = TopicPartition(topic, 0)
@@ -93,15 +134,27 @@ def _logged(kafka: str, topic: str) -> Iterator[tuple[int, bytes]]:
         consumer.seek_to_beginning(partition)
         end = consumer.end_offsets([partition])[partition]
         while consumer.position(partition) < end:
-            for record in _polled(consumer, partition):
-                if record.offset < end:
-                    yield record.offset, record.value or b""
-    except KafkaError as error:
-        raise NothingKept(f"{topic} cannot be read from {kafka}: {error}") from error
-    finally:
-        consumer.close()
+            yield from _polled(consumer, partition, end)
 
 
-def _polled(consumer: Any, partition: TopicPartition) -> list[Any]:
-    found: list[Any] = consumer.poll(timeout_ms=1_000).get(partition, [])
-    return found
+def _logged_backwards(kafka: str, topic: str) -> Iterator[bytes]:
+    with _consumer(kafka, topic) as consumer:
+        if topic not in consumer.topics():
+            return
+        partition = TopicPartition(topic, 0)
+        consumer.assign([partition])
+        first, end = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
+        while end > first:
+            begin = max(first, end - WINDOW)
+            consumer.seek(partition, begin)
+            found: list[bytes] = []
+            while consumer.position(partition) < end:
+                found += [value for _, value in _polled(consumer, partition, end)]
+            yield from reversed(found)
+            end = begin
+
+
+def _polled(consumer: Any, partition: TopicPartition, end: int) -> list[tuple[int, bytes]]:
+    """Offset and bytes of the next messages before ``end``."""
+    records = consumer.poll(timeout_ms=1_000).get(partition, [])
+    return [(record.offset, record.value or b"") for record in records if record.offset < end]

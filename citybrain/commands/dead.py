@@ -17,16 +17,14 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from citybrain import running
+from citybrain import kept_messages
+from citybrain.dead_doors import READINGS, ROWS, door
+from citybrain.kept_messages import NothingKept
 from config import contract, register
 from config.settings import Settings
 from models import batch as batches
@@ -34,10 +32,7 @@ from models.batch import Malformed
 from models.values import DeadLetter, from_json
 from sensors import tokens
 
-WINDOW = 1_000  # letters read from the topic at once, the newest first
-BOOTSTRAP_MS = 5_000
 ANSWER_S = 15.0
-ROWS = "application/x-ndjson"
 OWN_TOKEN = timedelta(minutes=5)  # how long a token that a replay makes itself is good at most
 _WIDEST = 100  # characters of a reason in the list
 
@@ -80,15 +75,15 @@ def show(settings: Settings, letter: str, as_json: bool = False) -> int:
 
 
 def replay(settings: Settings, letter: str, token: str | None, as_json: bool = False) -> int:
-    """Send the letter's readings to the gateway and print its answers; 0 when all were accepted.
+    """Send the letter to the gateway's door for what it holds and print the answers; 0 when all was accepted.
 
     Without a ``token`` one is issued for this alone, as whoever can write the city's secrets may, and revoked after.
     """
     found = find(settings, letter)
     sent = list(requests(settings, found))
     with _token(settings, token) as held:
-        answers = [_post(settings, kind, body, held) for kind, body in sent]
-    refused = sum(status != 202 or json.loads(answer).get("rejected", 0) > 0 for status, answer in answers)
+        answers = [_post(settings, path, kind, body, held) for path, kind, body in sent]
+    refused = sum(_refused(status, answer) for status, answer in answers)
     if as_json:
         told = [{"status": status, "answer": _parsed(answer)} for status, answer in answers]
         print(json.dumps({"sent": len(answers), "refused": refused, "answers": told}, ensure_ascii=False))
@@ -113,6 +108,11 @@ def _token(settings: Settings, given: str | None) -> Iterator[str]:
         tokens.revoke(book, name)
 
 
+def _refused(status: int, answer: str) -> bool:
+    told = _parsed(answer)
+    return not 200 <= status < 300 or (isinstance(told, dict) and told.get("rejected", 0) > 0)
+
+
 def _parsed(answer: str) -> Any:
     try:
         return json.loads(answer)
@@ -132,71 +132,16 @@ def find(settings: Settings, name: str) -> DeadLetter:
 
 
 def letters(settings: Settings) -> Iterator[DeadLetter]:
-    """All letters, the newest first, each id once: of the topic, then of the archive."""
-    kafka = running.broker(settings)
-    folder = settings.archive / contract.DEAD_LETTERS.name
-    if kafka is None and not any(folder.glob("day=*/p*.parquet")):
-        raise DeadError(
-            f"no broker runs on {settings.data} and there is no archive at {folder}; "
-            "start citybrain run all, or set CITYBRAIN_KAFKA or CITYBRAIN_DATA"
-        )
+    """All letters, the newest first, each id once: of the topic, then of the archive; raises ``DeadError``."""
     seen: set[str] = set()
-    for letter in _from_both(settings, kafka, folder):
-        if letter.id not in seen:
-            seen.add(letter.id)
-            yield letter
-
-
-def _from_both(settings: Settings, kafka: str | None, folder: Path) -> Iterator[DeadLetter]:
-    if kafka is not None:
-        yield from _from_topic(kafka, contract.DEAD_LETTERS.of(settings.city))
-    yield from _from_archive(folder)
-
-
-def _from_topic(kafka: str, topic: str) -> Iterator[DeadLetter]:
     try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=kafka.split(","), enable_auto_commit=False, bootstrap_timeout_ms=BOOTSTRAP_MS
-        )
-    except KafkaError as error:
-        raise DeadError(f"no broker answers at {kafka}: {error}; check CITYBRAIN_KAFKA") from error
-    try:
-        if topic not in consumer.topics():
-            return
-        partition = TopicPartition(topic, 0)
-        consumer.assign([partition])
-        first, end = consumer.beginning_offsets([partition])[partition], consumer.end_offsets([partition])[partition]
-        while end > first:
-            begin = max(first, end - WINDOW)
-            yield from reversed(_window(consumer, partition, begin, end))
-            end = begin
-    except KafkaError as error:
-        raise DeadError(f"{topic} cannot be read from {kafka}: {error}") from error
-    finally:
-        consumer.close()
-
-
-def _window(consumer: Any, partition: TopicPartition, begin: int, end: int) -> list[DeadLetter]:
-    """The letters at the offsets ``begin`` to ``end - 1``."""
-    consumer.seek(partition, begin)
-    found: list[DeadLetter] = []
-    while consumer.position(partition) < end:
-        records = consumer.poll(timeout_ms=1_000).get(partition, [])
-        found.extend(_read(record.value or b"") for record in records if begin <= record.offset < end)
-    return found
-
-
-def _from_archive(folder: Path) -> Iterator[DeadLetter]:
-    files = [str(path) for path in folder.glob("day=*/p*.parquet")]
-    if not files:
-        return
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            'SELECT value FROM read_parquet($files, hive_partitioning = false) ORDER BY time DESC, "offset" DESC',
-            {"files": files},
-        )
-        while (row := rows.fetchone()) is not None:
-            yield _read((row[0] or "").encode())
+        for message in kept_messages.newest(settings, contract.DEAD_LETTERS):
+            letter = _read(message)
+            if letter.id not in seen:
+                seen.add(letter.id)
+                yield letter
+    except NothingKept as error:
+        raise DeadError(str(error)) from error
 
 
 def _read(data: bytes) -> DeadLetter:
@@ -213,8 +158,8 @@ def _read(data: bytes) -> DeadLetter:
 # --- sending again ----------------------------------------------------------------------------------------------
 
 
-def requests(settings: Settings, letter: DeadLetter) -> Iterator[tuple[str, bytes]]:
-    """The requests (content type, body) that bring the letter's readings to the gateway's door again."""
+def requests(settings: Settings, letter: DeadLetter) -> Iterator[tuple[str, str, bytes]]:
+    """The requests (path, content type, body) that bring the letter to the gateway's door for it again."""
     from_topic = re.fullmatch(rf"{re.escape(settings.city)}\.([a-z-]+)-\d+@\d+", letter.source)
     if from_topic is not None and from_topic[1] != contract.READINGS.name:
         raise DeadError(
@@ -222,17 +167,18 @@ def requests(settings: Settings, letter: DeadLetter) -> Iterator[tuple[str, byte
             "it cannot go through the gateway"
         )
     if from_topic is not None:
-        yield from _of_batch(settings, letter)
+        for kind, body in _of_batch(settings, letter):
+            yield READINGS, kind, body
         return
     row = _row(letter)
     if row is None:
-        yield letter.format, letter.body
+        yield *door(letter), letter.body
         return
     if isinstance(row["datastream"], int):  # refused by a worker, which knows datastreams by their integers
         row["datastream"] = _name(register.load(settings.register).ids, row["datastream"])
-        yield ROWS, json.dumps(row).encode()
+        yield READINGS, ROWS, json.dumps(row).encode()
         return
-    yield ROWS, letter.body
+    yield READINGS, ROWS, letter.body
 
 
 def _row(letter: DeadLetter) -> dict[str, Any] | None:
@@ -271,10 +217,10 @@ def _name(ids: list[str], number: int) -> str:
     return ids[number] if 0 <= number < len(ids) else str(number)
 
 
-def _post(settings: Settings, kind: str, body: bytes, token: str) -> tuple[int, str]:
+def _post(settings: Settings, path: str, kind: str, body: bytes, token: str) -> tuple[int, str]:
     """The gateway's answer: status and body."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    url = f"http://{host}:{settings.gateway_port}/v1/readings"
+    url = f"http://{host}:{settings.gateway_port}{path}"
     headers = {"authorization": f"Bearer {token}", "content-type": kind}
     request = urllib.request.Request(url, body, headers)  # our own http address
     try:

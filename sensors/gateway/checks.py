@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.register import Register
+from models.values import Position
 from sensors import units
 from sensors.codecs.columns import Columns, Fault
+from sensors.codecs.values import SessionNote, Value
 from sensors.problems import shown
 from sensors.tokens import Gateway
 
@@ -48,6 +50,7 @@ class Checks:
         self._high = register.high
         self._register = register
         self._spoken: dict[Gateway, NDArray[np.bool_]] = {}
+        self._kinds: dict[str, set[str]] | None = None
 
     def __len__(self) -> int:
         return len(self._units)
@@ -55,6 +58,28 @@ class Checks:
     def knows(self, datastream: str) -> bool:
         """Whether this datastream is registered."""
         return datastream in self._register.index
+
+    def may_tell(self, gateway: Gateway, value: Value) -> bool:
+        """Whether this gateway may tell this event.
+
+        Where its token is bound to assets or kinds it tells of those assets alone; warnings and service requests are of
+        none. A connection's own notes are anybody's.
+        """
+        if not gateway.limited or isinstance(value, SessionNote):
+            return True
+        if isinstance(value, Position):
+            return not gateway.assets or value.unit.startswith(gateway.assets)
+        asset = getattr(value, "asset", "")
+        return bool(asset) and any(gateway.speaks_for(asset, kind) for kind in self._kinds_of(asset))
+
+    def _kinds_of(self, asset: str) -> set[str]:
+        """The kinds of the asset's datastreams; one empty kind where it has none."""
+        if self._kinds is None:
+            self._kinds = {}
+            frame = self._register.frame
+            for name, kind in frame.select("asset", "kind").unique().iter_rows():
+                self._kinds.setdefault(name, set()).add(kind)
+        return self._kinds.get(asset, {""})
 
     def check(self, columns: Columns, now_ms: int, gateway: Gateway | None = None) -> Checked:
         """Split the rows into those that are taken and those that are not; ``now_ms`` is the gateway's clock.

@@ -11,18 +11,24 @@ from collections.abc import Callable
 import numpy as np
 
 from models import events
+from models.values import Position
 from sensors.codecs.base import Decoded
 from sensors.codecs.columns import Columns
 from sensors.codecs.errors import Fault
 from sensors.codecs.values import Observation, Scene, Value, word
+from sensors.gateway.private import masked
+from sensors.problems import shown
 
 Row = tuple[int, Observation]
 
 
-def readings(decoded: Decoded, knows: Callable[[str], bool]) -> tuple[Columns, list[bytes]]:
+def readings(
+    decoded: Decoded, knows: Callable[[str], bool], may_tell: Callable[[Value], bool]
+) -> tuple[Columns, list[bytes]]:
     """The readings in what was decoded, as columns, and the events as messages of the topic ``events``.
 
-    ``knows`` says whether a datastream is registered. Records that were refused stay among the columns' faults.
+    ``knows`` says whether a datastream is registered, ``may_tell`` whether the sender may tell an event. Records that
+    were refused stay among the columns' faults.
     """
     rows: list[Row] = []
     told: list[bytes] = []
@@ -36,14 +42,26 @@ def readings(decoded: Decoded, knows: Callable[[str], bool]) -> tuple[Columns, l
             else:
                 rows.append((index, value))
         elif not isinstance(value, Scene):  # what a camera saw has been counted by its codec
-            told.append(event(value))
+            if may_tell(value):
+                told.append(event(value))
+            else:
+                faults.append(beyond(index, value))
     faults.sort(key=lambda fault: fault.index)
     return _columns(rows, faults, decoded), told
 
 
 def event(value: Value) -> bytes:
-    """The value as a message of the topic ``events``."""
-    return events.encode(value, word(value))
+    """The value as a message of the topic ``events``, without anybody's plate."""
+    return events.encode(masked(value), word(value))
+
+
+def beyond(index: int, value: Value) -> Fault:
+    """Why an event is refused that the sender's token does not reach to."""
+    about = getattr(value, "asset", "") or getattr(value, "unit", "")
+    what = f"{word(value)} of {shown(about)}" if about else f"{word(value)}, which is of no asset"
+    reason = f"the token of this gateway may not tell a {what}; ask the city's operator for its assets"
+    field = "unit" if isinstance(value, Position) else "asset"
+    return Fault(index, "scope", field, shown(about), "assets and kinds of the token", reason)
 
 
 def _unusable(index: int, one: Observation) -> Fault | None:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from sensors.codecs.errors import Fault, TooMany, Undecodable, Unreadable
 from sensors.gateway.checks import Checked, Checks
 from sensors.gateway.gather import Gatherer, Intake, letter
 from sensors.gateway.health import Health
-from sensors.gateway.meaning import event, readings
+from sensors.gateway.meaning import beyond, event, readings
 from sensors.gateway.metrics import Metrics
 from sensors.gateway.outlet import Backpressure
 from sensors.limits import Rate
@@ -84,11 +85,14 @@ class Reception:
     async def _read(
         self, gateway: Gateway, codec: Codec, form: str, data: bytes, envelope: Envelope
     ) -> tuple[Columns, list[bytes]]:
+        may_tell = partial(self.checks.may_tell, gateway)
         try:
             if codec.columns is None:
-                return readings(codec.decode(data, envelope), self.checks.knows)
+                return readings(codec.decode(data, envelope), self.checks.knows, may_tell)
             columns = codec.columns(data, envelope)
-            return columns, [event(value) for _, value in columns.others]
+            told = [event(value) for _, value in columns.others if may_tell(value)]
+            columns.faults.extend(beyond(index, value) for index, value in columns.others if not may_tell(value))
+            return columns, told
         except TooMany as error:
             raise _too_many(error) from error
         except Unreadable as error:

@@ -27,8 +27,10 @@ from sensors.codecs.open311 import CODEC
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies
 from sensors.gateway.gather import Gatherer, Intake, letter
+from sensors.gateway.meaning import beyond
 from sensors.gateway.outlet import Backpressure
 from sensors.gateway.picture import Picture
+from sensors.gateway.private import masked
 from sensors.gateway.reception import NOTHING, Reception, unavailable
 from sensors.problems import Problem
 from sensors.tokens import READINGS, Gateway
@@ -89,8 +91,10 @@ class Requests:
             if known and one.code not in known:
                 reason = f"service_code {one.code!r} is not one of the city's; see /open311/v2/services.json"
                 refused.append((index, "service_code", one.code, reason))
+            elif gateway.limited:
+                refused.append((index, "service_code", one.code, beyond(index, one).reason))
             else:
-                taken.append(one)
+                taken.append(masked(one))
         letters = [
             letter(gateway.name, now, reason, field, decoded.text(index), JSON) for index, field, _, reason in refused
         ]

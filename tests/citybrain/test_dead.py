@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from kafka import KafkaProducer
 
-from citybrain import prepare
+from citybrain import kept_messages, prepare
 from citybrain.commands import dead
 from citybrain.commands.dead import DeadError
 from citybrain.local.kafka import running_broker
@@ -72,7 +72,7 @@ def names(settings: Settings) -> list[str]:
 
 def test_the_newest_letters_come_first_whatever_the_window(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The topic is read from its end, window by window."""
-    monkeypatch.setattr(dead, "WINDOW", 3)
+    monkeypatch.setattr(kept_messages, "WINDOW", 3)
     sent(settings, *(to_json(letter(number)) for number in range(8)))
     assert names(settings) == [f"id{number}" for number in range(7, -1, -1)]
 
@@ -104,7 +104,7 @@ def test_with_neither_broker_nor_archive_it_says_what_to_start(tmp_path: Path) -
 
 def test_a_broker_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address and the setting are named."""
-    monkeypatch.setattr(dead, "BOOTSTRAP_MS", 300)
+    monkeypatch.setattr(kept_messages, "BOOTSTRAP_MS", 300)
     with pytest.raises(DeadError, match=r"no broker answers at 127.0.0.1:1.*CITYBRAIN_KAFKA"):
         names(Settings(city="auckland", data=tmp_path, kafka="127.0.0.1:1"))
 
@@ -159,19 +159,41 @@ def registered(tmp_path: Path) -> Settings:
 def test_a_row_goes_back_as_one_line(settings: Settings) -> None:
     """The gateway dead-letters rows, and takes a single one as NDJSON."""
     body = b'{"datastream":"a/b","time":1,"value":2}'
-    assert list(dead.requests(settings, letter(1, body))) == [("application/x-ndjson", body)]
+    assert list(dead.requests(settings, letter(1, body))) == [("/v1/readings", "application/x-ndjson", body)]
 
 
 def test_a_whole_body_goes_back_as_it_came(settings: Settings) -> None:
     """Bytes and format."""
     body = b'{"readings": ['
-    assert list(dead.requests(settings, letter(1, body))) == [("application/json", body)]
+    assert list(dead.requests(settings, letter(1, body))) == [("/v1/readings", "application/json", body)]
+
+
+@pytest.mark.parametrize(
+    ("body", "form", "path", "kind"),
+    [
+        (b'<?xml version="1.0"?><!-- x --><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"/>', "text/xml",
+         "/v1/cap", "application/cap+xml"),
+        (b'\xef\xbb\xbf<ns0:alert xmlns:ns0="urn:oasis:names:tc:emergency:cap:1.2"><ns0:ident', "application/json",
+         "/v1/cap", "application/cap+xml"),
+        (b"<sensml/>", "application/senml+xml", "/v1/readings", "application/senml+xml"),
+        (b"<request><service_code/></request>", "application/json", "/open311/v2/requests.xml", "text/xml"),
+        (b'{"service_code":"x"}', "application/json", "/open311/v2/requests.json", "application/json"),
+        (b'[{"unit":"pump-1","lon":1}]', "application/json", "/v1/positions", "application/json"),
+        (b'{"datastream":["a"],"unit":["K"]}', "application/json", "/v1/readings", "application/json"),
+    ],
+    ids=["cap", "one alert of a feed", "senml", "request as xml", "request", "positions", "units are no position"],
+)  # fmt: skip
+def test_a_letter_goes_to_the_door_of_what_it_holds(
+    settings: Settings, body: bytes, form: str, path: str, kind: str
+) -> None:
+    """A warning to the warnings', a request to the requests', a position to the positions'."""
+    assert list(dead.requests(settings, letter(1, body, form=form))) == [(path, kind, body)]
 
 
 def test_a_row_that_a_worker_refused_gets_its_datastream_s_name_back(registered: Settings) -> None:
     """Workers know datastreams by their integers, gateways by their ids."""
-    ((kind, body),) = dead.requests(registered, letter(1, b'{"datastream":0,"time":1,"value":2.5}'))
-    assert kind == "application/x-ndjson"
+    ((path, kind, body),) = dead.requests(registered, letter(1, b'{"datastream":0,"time":1,"value":2.5}'))
+    assert (path, kind) == ("/v1/readings", "application/x-ndjson")
     assert json.loads(body) == {"datastream": "107-quay-street/pedestrians", "time": 1, "value": 2.5}
 
 
@@ -180,7 +202,7 @@ def test_a_batch_that_was_stepped_over_goes_back_as_columns(registered: Settings
     batch = batches.batch([0, 1, 0], [1, 2, 3], [4.0, 5.0, 6.0])
     stepped_over = letter(1, batches.encode(batch), "auckland.readings-0@17", "application/msgpack")
     small = registered.model_copy(update={"batch_limit": 2})
-    bodies = [json.loads(body) for _, body in dead.requests(small, stepped_over)]
+    bodies = [json.loads(body) for *_, body in dead.requests(small, stepped_over)]
     assert bodies == [
         {
             "datastream": ["107-quay-street/pedestrians", "188-quay-street-ew/pedestrians"],
@@ -206,7 +228,7 @@ def test_a_message_of_another_topic_cannot_go_through_the_gateway(registered: Se
 
 def test_a_number_that_is_in_no_register_stays_one(registered: Settings) -> None:
     """The gateway refuses it and says so."""
-    ((_, body),) = dead.requests(registered, letter(1, b'{"datastream":4711,"time":1,"value":2.5}'))
+    ((*_, body),) = dead.requests(registered, letter(1, b'{"datastream":4711,"time":1,"value":2.5}'))
     assert json.loads(body)["datastream"] == "4711"
 
 
@@ -221,5 +243,5 @@ def test_replaying_without_a_gateway_is_one_line(settings: Settings, monkeypatch
 def test_a_gap_in_a_batch_stays_a_gap(registered: Settings) -> None:
     """NaN is null in JSON; the gateway refuses it and names it."""
     gap = letter(1, batches.encode(batches.batch([0], [1], [np.nan])), "auckland.readings-0@3", "application/msgpack")
-    ((_, body),) = dead.requests(registered, gap)
+    ((*_, body),) = dead.requests(registered, gap)
     assert msgspec.json.decode(body)["value"] == [None]

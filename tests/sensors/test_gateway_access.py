@@ -9,13 +9,20 @@ import time
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from config import contract
 from sensors import tokens
+from sensors.gateway.private import words
 from tests.sensors.conftest import Start
 from tests.sensors.rig import NOW, NOW_MS, Served, points, reading, wait_until
 
 FINGERPRINT = "ab" * 32
+CAP = b"""<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>w-1</identifier><sender>met</sender>
+<sent>2026-10-01T08:00:00+08:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>
+<info><category>Met</category><event>Rain</event><urgency>Immediate</urgency><severity>Severe</severity>
+<certainty>Observed</certainty><area><areaDesc>All</areaDesc><circle>30.66,104.06 5</circle></area></info></alert>"""
 
 
 def issued(gateway: Served, name: str, **rights: Any) -> dict[str, str]:
@@ -42,6 +49,51 @@ def test_a_token_speaks_for_its_assets_and_kinds_only(gateway: Served) -> None:
     ]
     assert points(gateway.readings()) == [(3, NOW_MS, 12.0)]
     assert [letter.source for letter in gateway.dead_letters()] == ["gate-north"] * 2
+
+
+def vehicle(device: str, plate: str = "川A·7K456") -> dict[str, object]:
+    return {
+        "MotorVehicleID": f"{device}-{plate[-1]}",
+        "DeviceID": device,
+        "PassTime": "20261001080000",
+        "PlateNo": plate,
+    }
+
+
+def test_a_token_tells_events_of_its_assets_and_kinds_only(gateway: Served) -> None:
+    """A passage at another's camera is refused and dead-lettered; so is a warning, which is of no asset."""
+    headers = issued(gateway, "gate-events", assets=("cam-00",), kinds=("camera",))
+    rows = [vehicle("cam-003"), vehicle("cam-012"), vehicle("cam-00x")]
+    body = {"MotorVehicleListObject": {"MotorVehicleObject": rows}}
+    answer = gateway.http.post("/v1/ingest/gat1400", json=body, headers=headers)
+    errors = [(e["index"], e["code"], e["value"]) for e in answer.json()["errors"]]
+    assert errors == [(1, "scope", "cam-012"), (2, "scope", "cam-00x")]
+    assert [msgspec.json.decode(value)["event"]["asset"] for value in gateway.values(contract.EVENTS)] == ["cam-003"]
+    warned = gateway.http.post("/v1/cap", content=CAP, headers=headers)
+    assert (warned.status_code, "which is of no asset" in warned.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("川A·7K456占道", "川A*****占道"),
+        ("粤BD12345 停在盲道", "粤B***** 停在盲道"),
+        ("京a12345和沪C6789挂", "京a*****和沪C*****"),
+        ("京津冀A级预警，川A区", "京津冀A级预警，川A区"),
+        ("ZK 12345", "ZK 12345"),
+    ],
+)
+def test_plates_in_texts_are_masked(text: str, kept: str) -> None:
+    """Of ordinary, of electric cars and of trailers; other words stay."""
+    assert words(text) == kept
+
+
+def test_a_passage_is_kept_without_its_plate(gateway: Served) -> None:
+    """Its region stays, on the topic of events as everywhere after it."""
+    body = {"MotorVehicleListObject": {"MotorVehicleObject": [vehicle("cam-001"), vehicle("cam-002", "ABC123")]}}
+    assert gateway.http.post("/v1/ingest/gat1400", json=body).status_code == 202
+    told = [msgspec.json.decode(value)["event"]["plate"] for value in gateway.values(contract.EVENTS)]
+    assert told == ["川A*****", "AB*****"]
 
 
 def test_a_token_may_have_a_rate_of_its_own(gateway: Served) -> None:
