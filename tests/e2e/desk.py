@@ -97,7 +97,8 @@ def wait_for_alert(page: Page, alert: str, timeout_s: float = 30.0) -> None:
 
 def wait_for_state(page: Page, alert: str, state: str, timeout_s: float = 30.0) -> None:
     """Until the page knows the alert to be in ``state`` ("gone": no longer there)."""
-    known = "([id, state]) => (window.citybrain.state.alerts.get(id)?.state ?? 'gone') === state"
+    known = """([id, state]) => { const all = window.citybrain?.state?.alerts;
+      return all && (all.get(id)?.state ?? 'gone') === state; }"""
     until(page, known, [alert, state], timeout_s)
 
 

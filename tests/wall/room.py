@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
+from secrets import token_hex
 from types import TracebackType
 from typing import Any
 
@@ -46,10 +47,26 @@ class Running:
         self._stopped.set()
         self._thread.join()
 
-    def order(self, about: Any, subject: str, do: str, **args: Any) -> None:
+    def add(self, incident: Incident) -> None:
+        """An incident that the room has from now on."""
+        self.room.incidents[incident.id] = incident
+        out = Outcome()
+        out.incidents[incident.id] = incident
+        self._show(out)
+
+    def order(self, about: Any, subject: str, do: str, comment: str = "", **args: Any) -> None:
         """Something that the room is told by others, at once."""
         now = _now()
-        order = Order(id=f"{do}-{subject}-{now}", about=about, subject=subject, do=do, by="wang", at=now, args=args)
+        order = Order(
+            id=f"{do}-{subject}-{token_hex(4)}",
+            about=about,
+            subject=subject,
+            do=do,
+            by="wang",
+            at=now,
+            comment=comment,
+            args=args,
+        )
         self._show(self.room.take(order, now))
 
     async def _run(self) -> None:

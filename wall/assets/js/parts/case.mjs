@@ -1,6 +1,6 @@
 // The incident of the chosen alert, beside it on the desk: who has it, its plan, tasks, units and timeline.
 import { ask, meaning } from "../ask.mjs";
-import { el, say } from "../dom.mjs";
+import { el, renew, say } from "../dom.mjs";
 import { token } from "../token.mjs";
 import { answered, dialog, field } from "./desk/dialog.mjs";
 import { merge } from "./desk/merge.mjs";
@@ -27,7 +27,7 @@ export class Case {
     this.node.hidden = !row;
     if (id !== this.id) { this.id = id; this.known = ""; this.row = null; this.what.replaceChildren(); this.fleet.replaceChildren(); this.#say("", ""); }
     if (!row) return;
-    const state = `${id}/${row.steps}/${row.active}/${row.state}`;
+    const state = `${id}/${row.steps}/${row.active}/${row.state}/${this.app.state.takeover.has(id)}`;
     if (state !== this.known) { this.known = state; this.#load(id); }
   }
 
@@ -71,12 +71,12 @@ export class Case {
     const facts = [f.t(`incident.state.${it.state}`), it.owner && f.t("alert.by", { by: it.owner }), f.t("incident.alerts", { n: it.active })];
     const parts = [el("h4", {}, f.t("incident.title"), el("small", {}, facts.filter(Boolean).join(" · "))),
       el("p", { class: "case-title" }, f.both(it.title)), this.#buttons(it), this.#proposal(it), this.#inForce(it), this.#tasks(it), this.fleet, this.#cameras(it), this.#timeline(it), this.#report()];
-    this.what.replaceChildren(...parts.filter(Boolean));
-    if (focused) this.what.querySelector(`button.${focused.split(" ")[0]}`)?.focus();
+    renew(this.what, parts);
+    if (focused && document.activeElement === document.body) this.what.querySelector(`button.${focused.split(" ")[0]}`)?.focus();
   }
 
   #button(name, label, act, more = {}) {
-    return el("button", { type: "button", class: name, disabled: !this.app.user.commands, onclick: act, ...more }, label);
+    return el("button", { type: "button", class: name, "data-incident": this.id, disabled: !this.app.user.commands, onclick: act, ...more }, label);
   }
 
   #buttons(it) {
@@ -93,7 +93,8 @@ export class Case {
   }
 
   // Whether the incident claims the big screen now (wall/emergency.py), by rule or by a person.
-  #onWall(it) { return it.wall === "on" || (it.wall !== "off" && Boolean(this.app.state.takeover?.has(it.id))); }
+  // By a person's word or by a rule; a red alert that opened after the wall was given back has claimed it again.
+  #onWall(it) { return this.app.state.takeover.has(it.id) || (it.wall === "on" && it.state !== "closed"); }
 
   // What the plan answers with, row by row, and what it was asked with.
   #proposal(it) {
@@ -133,7 +134,7 @@ export class Case {
     const f = this.app.format;
     const rows = it.tasks.map((task) => {
       const open = task.state === "open", late = open && task.deadline && this.app.now() > task.deadline;
-      const box = el("input", { type: "checkbox", checked: task.state === "done", disabled: !open || !this.app.user.commands, onchange: () => this.tick(task) });
+      const box = el("input", { type: "checkbox", "data-incident": it.id, checked: task.state === "done", disabled: !open || !this.app.user.commands, onchange: () => this.tick(task) });
       const by = task.by ? `${task.by} ${f.clock(task.at)}` : task.deadline ? f.t("task.until", { at: f.clock(task.deadline) }) : "";
       return el("li", { class: late ? "late" : task.state, "data-task": task.id }, el("label", {}, box, ` ${f.both(task.what)}`), el("small", {}, [task.who, by].filter(Boolean).join(" · ")));
     });
@@ -147,7 +148,7 @@ export class Case {
     if (status !== 200 || this.id !== id) return;
     const f = this.app.format, rows = told.assigned.map((row) => el("li", { "data-status": row.status }, el("b", {}, f.both(row.name)),
       el("small", {}, [f.t(`unit.status.${row.status}`), f.span(this.app.now() - row.since), row.phone, row.reporting ? "" : f.t("units.silent")].filter(Boolean).join(" · "))));
-    this.fleet.replaceChildren(...(rows.length ? [el("h4", {}, f.t("units.there")), el("ul", { class: "crews" }, ...rows)] : []));
+    renew(this.fleet, rows.length ? [el("h4", {}, f.t("units.there")), el("ul", { class: "crews" }, ...rows)] : []);
   }
 
   #cameras(it) {

@@ -2,7 +2,7 @@
 import { active, waiting } from "../alerts.mjs";
 import { ask, meaning } from "../ask.mjs";
 import { panelState } from "../panel.mjs";
-import { el, say } from "../dom.mjs";
+import { el, renew, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
 import { token } from "../token.mjs";
 import { Case } from "./case.mjs";
@@ -34,13 +34,15 @@ export class Detail {
       this.why, this.curve.node, this.nearby, this.history, el("p", { class: "desk-hint" }, app.format.t("desk.keys")));
     this.body.append(alert, this.case.node);
     this.answers = new Map(); // alert id → what the last command came to
+    this.drafts = new Map(); // alert id → the comment that is half written
   }
 
   update(changed) {
     const { app } = this, id = app.chosen, alert = app.state.alerts.get(id);
     panelState(this.element, app, !alert);
-    if (changed.has("alerts")) for (const key of this.answers.keys()) if (!app.state.alerts.has(key)) this.answers.delete(key);
-    if (changed.has("alerts") || changed.has("chosen") || changed.has("incidents")) this.case.update(alert);
+    if (changed.has("alerts")) for (const known of [this.answers, this.drafts]) for (const key of known.keys()) if (!app.state.alerts.has(key)) known.delete(key);
+    if (changed.has("chosen")) this.#draft(id);
+    if (changed.has("alerts") || changed.has("chosen") || changed.has("incidents") || changed.has("takeover")) this.case.update(alert);
     if (!alert) return;
     if (changed.has("held") || changed.has("second")) this.#undoable(id);
     if (changed.has("present") || changed.has("held") || changed.has("chosen")) this.#who(id);
@@ -56,6 +58,15 @@ export class Detail {
   #curve(id) {
     this.drawn = performance.now();
     return this.curve.show(id);
+  }
+
+  // A comment belongs to the alert that it was written for, also when that one ends and the queue chooses another.
+  #draft(id) {
+    if (this.about === id) return;
+    if (this.about) this.drafts.set(this.about, this.comment.value);
+    this.about = id;
+    this.comment.value = this.drafts.get(id) ?? "";
+    this.comment.blur();
   }
 
   // Who else looks at the alert, or is acknowledging it.
@@ -86,7 +97,7 @@ export class Detail {
     rows.push(["detail.rule", `${alert.pack} / ${alert.rule}`], ["detail.id", id]);
     const list = el("dl", { class: "facts" }, ...rows.map(([key, text, more]) => el("div", { class: more || key === "detail.rule" || key === "detail.id" ? "wide" : "" }, el("dt", {}, f.t(key)), el("dd", {}, text, more))));
     const kind = [f.t(`severity.${alert.level}`), alert.exercise && f.t("alert.exercise"), alert.kind === "data-quality" && f.t("alert.data-quality")].filter(Boolean).join(" · ");
-    this.facts.replaceChildren(el("div", { class: "top" }, mark(alert.level, alert.state), el("div", {}, el("h3", {}, f.both(alert.headline)), el("p", {}, kind))), list);
+    renew(this.facts, [el("div", { class: "top" }, mark(alert.level, alert.state), el("div", {}, el("h3", {}, f.both(alert.headline)), el("p", {}, kind))), list]);
   }
 
   // The measured value as a bar, the expected one as a line on it.
@@ -127,8 +138,9 @@ export class Detail {
   }
 
   #typed(event) {
+    if (event.isComposing) return;
     if (event.key === "Escape") this.comment.blur();
-    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.key !== "Enter") return;
     const alert = this.app.state.alerts.get(this.app.chosen);
     if (alert && waiting(alert) && !this.acknowledging.of(this.app.chosen)) this.acknowledge();
     else this.#remark();
@@ -156,13 +168,13 @@ export class Detail {
     const f = this.app.format;
     const items = [...steps].reverse().map((step) => el("li", {}, el("time", {}, f.clock(step.at)),
       el("span", {}, `${f.known(`step.${step.action}`, step.action)} · ${step.by || f.t("detail.system")}`, step.comment ? el("small", {}, step.comment) : null)));
-    this.history.replaceChildren(el("h4", {}, f.t("detail.history")), el("ol", { class: "history" }, ...items));
+    renew(this.history, [el("h4", {}, f.t("detail.history")), el("ol", { class: "history" }, ...items)]);
   }
 
   #nearby(rows) {
     const f = this.app.format;
     const lines = rows.map((row) => el("tr", {}, el("td", {}, f.both(row.name) || row.datastream, row.camera ? el("small", {}, f.t("detail.camera")) : null),
       el("td", {}, `${f.property(row.property)} ${f.number(row.value)} ${f.unit(row.unit)}`), el("td", {}, f.t("detail.metres", { n: f.number(row.metres) }))));
-    this.nearby.replaceChildren(el("h4", {}, f.t("detail.nearby")), el("table", { class: "nearby" }, el("tbody", {}, ...lines)));
+    renew(this.nearby, [el("h4", {}, f.t("detail.nearby")), el("table", { class: "nearby" }, el("tbody", {}, ...lines))]);
   }
 }

@@ -1,6 +1,6 @@
 // The watch list: claims of single datastreams that are no alerts, the line they must pass, and the dial that sets it.
 import { panelState } from "../panel.mjs";
-import { el, put, say } from "../dom.mjs";
+import { el, put, renew, say } from "../dom.mjs";
 import { token } from "../token.mjs";
 
 const WALL_ROWS = 3;
@@ -41,7 +41,7 @@ export class Watch {
     const shown = strangest.slice(0, this.desk ? watch.size : WALL_ROWS);
     const nodes = shown.map(([id, row]) => this.#row(id, row, f));
     for (const id of this.rows.keys()) if (!watch.has(id)) this.rows.delete(id);
-    this.list.replaceChildren(...nodes);
+    renew(this.list, nodes);
   }
 
   #row(id, row, f) {

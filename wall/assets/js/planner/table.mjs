@@ -1,5 +1,5 @@
 // A table that a screen reader can read and keys can sort: plain HTML, its order kept while its rows are drawn anew.
-import { el } from "../dom.mjs";
+import { el, renew } from "../dom.mjs";
 
 export class Table {
   // `columns`: [{head, cell(row) → text or node, by(row) → what it is sorted by, right: numbers}]; `id(row)` names a row.
@@ -17,9 +17,9 @@ export class Table {
   draw(rows) {
     this.rows = rows;
     const focus = this.node.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-    this.body.replaceChildren(...this.#sorted(rows).map((row) => el("tr", { "data-id": this.id(row) },
+    renew(this.body, this.#sorted(rows).map((row) => el("tr", { "data-id": this.id(row) },
       ...this.columns.map((column) => el("td", { class: column.right ? "right" : column.kind ?? null, "data-head": column.head }, column.cell(row) ?? "")))));
-    if (focus) this.body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+    if (focus && document.activeElement === document.body) this.body.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
 
   #head(column, at) {

@@ -1,5 +1,5 @@
 // The pocket: one crew, one task, big buttons; what is pressed waits on the phone until the line takes it.
-import { el, say } from "../dom.mjs";
+import { el, renew, say } from "../dom.mjs";
 import { Format } from "../format.mjs";
 import { token } from "../token.mjs";
 import "../here.mjs";
@@ -16,7 +16,8 @@ class Pocket {
     this.line = "loading"; // "ok", "away", "login"
     this.task = null;
     this.queue = [];
-    this.words = this.#words();
+    this.shown = el("div", { class: "shown" });
+    this.words = el("div", { class: "write", hidden: true }); // made once and never moved: what is half written stays
   }
 
   async start() {
@@ -25,7 +26,8 @@ class Pocket {
     this.format = new Format(this.boot.lang, this.boot.words, this.boot.city.timezone);
     const known = await kept.kept("task");
     if (known?.unit.id === this.boot.unit) this.task = known;
-    await this.#forms();
+    this.#forms();
+    document.getElementById("task").replaceChildren(this.shown, this.words);
     document.getElementById("leave").addEventListener("submit", (event) => this.#leave(event));
     addEventListener("online", () => this.look());
     addEventListener("offline", () => { this.line = "away"; this.draw(); });
@@ -71,12 +73,12 @@ class Pocket {
     const line = document.getElementById("line");
     say(line, told);
     if (this.line === "login") line.append(" ", el("a", { href: "/login?next=/pocket" }, f.t("pocket.login")));
-    const main = document.getElementById("task");
     const stamp = this.task && this.line !== "ok" ? el("p", { class: "as-of" }, f.t("pocket.asof", { time: f.clock(this.task.asked) })) : null;
     const body = this.task ? draw(this) : [el("p", { class: "note" }, this.problem ?? (this.line === "ok" ? f.t("state.loading") : f.t("pocket.nothing")))];
-    const focus = main.contains(document.activeElement) ? document.activeElement.dataset.do : null;
-    main.replaceChildren(...[stamp, ...body].filter(Boolean), this.task?.incident ? this.words : "");
-    if (focus) main.querySelector(`[data-do="${focus}"]`)?.focus();
+    const focus = this.shown.contains(document.activeElement) ? document.activeElement.dataset.do : null;
+    renew(this.shown, [stamp, ...body]);
+    if (focus && document.activeElement === document.body) this.shown.querySelector(`[data-do="${focus}"]`)?.focus();
+    this.words.hidden = !this.task?.incident;
     this.#list();
   }
 
@@ -84,9 +86,9 @@ class Pocket {
     const f = this.format, shown = [...this.queue].reverse().slice(0, 12);
     const section = document.getElementById("queue");
     section.hidden = shown.length === 0;
-    section.replaceChildren(el("h3", {}, f.t("pocket.sent")), el("ul", {}, ...shown.map((row) => el("li", { class: row.state, "data-id": row.id }, el("time", {}, f.clock(row.at)),
+    renew(section, [el("h3", {}, f.t("pocket.sent")), el("ul", {}, ...shown.map((row) => el("li", { class: row.state, "data-id": row.id }, el("time", {}, f.clock(row.at)),
       el("span", {}, f.t(`pocket.do.${row.do}`), row.text ? el("small", {}, row.text) : null, row.message ? el("small", { class: "why" }, row.message) : null),
-      el("b", {}, `${SIGN[row.state]} ${f.t(`pocket.state.${row.state}`)}`)))));
+      el("b", {}, `${SIGN[row.state]} ${f.t(`pocket.state.${row.state}`)}`))))]);
   }
 
   async #ask() {
@@ -119,10 +121,7 @@ class Pocket {
     }
   }
 
-  // Made once, so that what is half written stays while the rest is drawn anew.
-  #words() { return el("div", { class: "write" }); }
-
-  async #forms() {
+  #forms() {
     const f = this.format;
     const text = el("textarea", { rows: "3", maxlength: "2000", "aria-label": f.t("pocket.do.comment"), placeholder: f.t("pocket.comment") });
     const url = el("input", { type: "url", maxlength: "2000", inputmode: "url", "aria-label": f.t("pocket.do.link"), placeholder: f.t("pocket.link"), pattern: "https?://.+", required: true });

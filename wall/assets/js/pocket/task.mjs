@@ -34,7 +34,7 @@ function steps(page, known, status) {
 function acts(page, it, status) {
   const f = page.format, next = NEXT[status];
   if (!next) return el("p", { class: "sending" }, f.t("pocket.leaving"));
-  const button = (what, kind) => el("button", { type: "button", class: kind, "data-do": what, onclick: () => page.press(what, it.id) }, f.t(`pocket.do.${what}`));
+  const button = (what, kind) => el("button", { type: "button", class: kind, "data-do": what, "data-incident": it.id, onclick: () => page.press(what, it.id) }, f.t(`pocket.do.${what}`));
   return el("div", { class: "acts" }, button(next, "next"), status === "sent" ? button("decline", "other") : null);
 }
 
@@ -43,7 +43,7 @@ function tasks(page, it, open) {
   const f = page.format, ticked = new Set(open.filter((row) => row.do === "tick").map((row) => row.task));
   return el("section", {}, el("h3", {}, f.t("pocket.tasks")), el("ul", { class: "tasks" }, ...it.tasks.map((task) => {
     const done = task.state !== "open", waits = !done && ticked.has(task.id);
-    const box = el("input", { type: "checkbox", checked: done || waits, disabled: done || waits, onchange: () => page.press("tick", it.id, { task: task.id }) });
+    const box = el("input", { type: "checkbox", "data-incident": it.id, checked: done || waits, disabled: done || waits, onchange: () => page.press("tick", it.id, { task: task.id }) });
     const late = !done && task.deadline && page.now() > task.deadline;
     return el("li", { class: late ? "late" : done ? "done" : "", "data-task": task.id }, el("label", {}, box, el("span", {}, f.both(task.what), el("small", {}, [task.who, task.deadline && f.minute(task.deadline), task.by].filter(Boolean).join(" · ")))));
   })));

@@ -1,7 +1,7 @@
 // What the queue shows: to do, all or faults, and by severity, pack, district, state, owner and words; views keep it by name.
 import { faulty, waiting } from "../../alerts.mjs";
 import { ask } from "../../ask.mjs";
-import { el, put, say } from "../../dom.mjs";
+import { el, put, renew, say } from "../../dom.mjs";
 import { mark } from "../../marks.mjs";
 import { dialog, field } from "./dialog.mjs";
 
@@ -85,7 +85,7 @@ export class Sieve {
     this.own = el("button", { type: "button", class: "mine", onclick: () => this.set({ mine: !this.filter.mine }) }, f.t("sieve.mine"));
     this.search = el("input", { type: "search", placeholder: f.t("sieve.search"), "aria-label": f.t("sieve.search"), maxlength: "128", oninput: () => this.set({ text: this.search.value }) });
     this.search.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" && event.key !== "Enter") return;
+      if (event.isComposing || (event.key !== "Escape" && event.key !== "Enter")) return; // an input method has its own Enter
       event.stopPropagation();
       if (event.key === "Escape") { this.search.value = ""; this.set({ text: "" }); }
       this.search.blur();
@@ -121,7 +121,7 @@ export class Sieve {
     if (select.dataset.key === key) return;
     select.dataset.key = key;
     const chosen = (select === this.pack ? this.filter.packs : this.filter.districts)[0] ?? "";
-    select.replaceChildren(select.firstChild, ...wanted.map((value) => el("option", { value }, name(value))));
+    renew(select, [select.firstChild, ...wanted.map((value) => el("option", { value }, name(value)))]);
     select.value = chosen;
   }
 

@@ -53,11 +53,11 @@ export class Dead extends Tab {
 
   #replay(row) {
     const button = el("button", { type: "button", class: "plain", "data-focus": `replay-${row.id}` }, this.f.t("plan.dead.replay"));
-    button.addEventListener("click", () => this.act(button, async () => {
+    button.onclick = ({ currentTarget }) => this.act(currentTarget, async () => {
       const told = await ask(`/planner/dead/${encodeURIComponent(row.id)}/replay`, "POST");
       if (told.refused) throw new Error(told.answers.map((one) => `${one.status} ${one.answer.detail ?? JSON.stringify(one.answer.rejections ?? one.answer)}`).join("; "));
       return told;
-    }, (told) => this.f.t("plan.dead.sent", { n: told.sent })));
+    }, (told) => this.f.t("plan.dead.sent", { n: told.sent }));
     return this.guarded(button);
   }
 }

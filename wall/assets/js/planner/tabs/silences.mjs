@@ -37,7 +37,7 @@ export class Silences extends Tab {
 
   #end(row) {
     const button = el("button", { type: "button", class: "plain", "data-focus": `end-${row.id}` }, this.f.t("plan.silences.end"));
-    button.addEventListener("click", () => this.act(button, () => ask("/planner/silences", "POST", { ends: row.id, id: token() }), () => this.f.t("plan.silences.ended")));
+    button.onclick = ({ currentTarget }) => this.act(currentTarget, () => ask("/planner/silences", "POST", { ends: row.id, id: token() }), () => this.f.t("plan.silences.ended"));
     return this.guarded(button);
   }
 
