@@ -28,7 +28,7 @@ PAINTED = "painted"
 
 
 class Restless(threading.Thread):
-    """Writes new values of every datastream and every alert to the store, each once a second.
+    """Writes new values of every datastream and every alert to the store, each once a second, inside its ``with``.
 
     Each step has a number, which the alerts changed in it have as their value; ``sent`` (ms since 1970) says when.
     """
@@ -58,6 +58,18 @@ class Restless(threading.Thread):
             self._held.append((alert, held))
             feed.put(alert)
 
+    def __enter__(self) -> Restless:
+        self.prepare()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop before the store does; an error in the thread is the benchmark's."""
+        self.feed.stopped.set()
+        self.join()
+        if self.failed is not None:
+            raise self.failed
+
     def run(self) -> None:
         """Step until the feed is stopped."""
         due = time.monotonic()
@@ -72,19 +84,19 @@ class Restless(threading.Thread):
                     self.feed.write_sources(MOODS["busy"])
                 due += STEP_S / self.pace
                 self.feed.stopped.wait(max(due - time.monotonic(), 0))
-        except BaseException as error:
+        except BaseException as error:  # raised again where the ``with`` ends
             self.failed = error
-            raise
 
     def _cameras(self, step: int) -> None:
         self.feed.speak((self._phase == step % STEPS) & ~self.feed.silent)
 
     def _change(self, step: int) -> None:
-        """A fifth of the alerts: each has a new value, every tenth another state."""
+        """A fifth of the alerts: each has a new value, every tenth, grave ones among them, another state."""
         number = 1_000_000 + step
+        phase, turned = step % STEPS, step // STEPS % 2 == 1
         with self._redis.pipeline(transaction=False) as pipe:
-            for row in range(step % STEPS, len(self._held), STEPS):
-                alert = self._held[row][row % 10 == 0 and step // STEPS % 2 == 1]
+            for row in range(phase, len(self._held), STEPS):
+                alert = self._held[row][turned and (len(self._held) - 1 - row) // STEPS % 10 == phase]
                 changed = replace(alert, detection=replace(alert.detection, value=float(number)))
                 pipe.hset(contract.alerts(self.feed.city.id), alert.id, to_json(changed))
                 pipe.publish(contract.changes(self.feed.city.id), b'{"what":"alert","id":"%s"}' % alert.id.encode())

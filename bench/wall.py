@@ -44,9 +44,9 @@ const hook = () => {
     const marks = new Set(values.filter((it) => it > 1e6 && !seen.has(it)));
     if (event !== "delta" || !marks.size) return;
     for (const mark of marks) seen.add(mark);
-    requestAnimationFrame(() => requestAnimationFrame(() => {
+    requestAnimationFrame(() => { // called in the animation frame that draws: this is the one after
       for (const mark of marks) console.log(`painted ${mark} ${Date.now()} ${body.at}`);
-    }));
+    });
   };
 };
 hook();
@@ -74,13 +74,9 @@ def main(as_json: bool) -> int:  # the result is always JSON
     with (
         tempfile.TemporaryDirectory(prefix="citybrain-bench-") as folder,
         Stage(Path(folder), feed.register(city, CAMERAS), city, answers=False) as stage,
+        Restless(stage.feed, ALERTS) as restless,
     ):
-        restless = Restless(stage.feed, ALERTS)
-        restless.prepare()
-        restless.start()
         result = _wall(stage, restless) | {"peer": _peer(stage, restless)}
-        if restless.failed is not None:
-            raise restless.failed
     return tell(result)
 
 

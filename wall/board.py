@@ -39,6 +39,7 @@ SECTIONS = (
     "quality",
     "weather",
     "curves",
+    "clusters",
 )
 LEVEL_BYTES = 2  # of a level that moved, in base64
 LEAST_LEVELS = 200  # of a delta, however much else there is: the heat must not stand still

@@ -288,13 +288,13 @@ class Hub:
         return True
 
     async def _read_values(self, moved: dict[int, set[int]], everything: bool) -> None:
-        for shard, chunks in moved.items():
-            members = self.store.members[shard]
-            if everything:
-                self._value[members] = await self.store.values(shard)
-            else:
-                for first, part in await self.store.chunks(shard, chunks):
-                    self._value[members[first : first + len(part)]] = part[: len(members) - first]
+        if everything:
+            for shard in moved:
+                self._value[self.store.members[shard]] = await self.store.values(shard)
+        elif moved:
+            for shard, first, part in await self.store.chunks(moved):
+                members = self.store.members[shard]
+                self._value[members[first : first + len(part)]] = part[: len(members) - first]
         if self._is_due("ages", AGES_S):
             await self._read_ages()
         if moved and self._is_due("scale", SCALE_S):
@@ -327,7 +327,7 @@ class Hub:
             for gone in self.board.sections["alerts"].now.keys() - found.keys():
                 self._show_alert(gone, None)
         else:
-            found = {key: await self.store.alert(key) for key in wanted}
+            found = await self.store.some_alerts(wanted)
         for key, data in found.items():
             self._show_alert(key, data)
 
@@ -337,7 +337,7 @@ class Hub:
             found = {key.decode(): data for key, data in (await self.store.incidents()).items()}
             found |= dict.fromkeys(self.board.sections["incidents"].now.keys() - found.keys())
         else:
-            found = {key: await self.store.incident(key) for key in wanted}
+            found = await self.store.some_incidents(wanted)
         for key, data in found.items():
             self._show_incident(key, data)
 

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from config.playlist import Program
 from config.register import Register
 from config.scenes import Scene
+from models.appeals_picture import OWN
 from wall import view
 from wall.asked import TooLong, limited, session_of
 from wall.auth import Session, problem
@@ -48,7 +49,9 @@ class Stage:
         return {
             "playlist": [msgspec.to_builtins(turn) for turn in self.program.of(display)],
             "reload_hour": self.program.reload_hour,
-            "scenes": {scene.pack: msgspec.to_builtins(scene) for scene in self.scenes},
+            "scenes": {
+                scene.pack: {**msgspec.to_builtins(scene), "clusters": scene.pack == OWN} for scene in self.scenes
+            },
         }
 
 

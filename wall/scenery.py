@@ -22,6 +22,7 @@ from config.pack import Pack
 from config.register import Register
 from config.scenes import Scene
 from models.alarm_quality import measure
+from models.appeals_picture import OWN
 from models.takeover import SHOWN, Claim, Emergency, emergencies
 from models.values import Alert, Incident, Unit, from_json
 from models.warnings import Raised
@@ -35,7 +36,7 @@ from wall.view import Row, number
 
 log = logging.getLogger(__name__)
 
-UNITS_S, WARNINGS_S, QUALITY_S = 2.0, 5.0, 10.0
+UNITS_S, WARNINGS_S, QUALITY_S, CLUSTERS_S = 2.0, 5.0, 10.0, 5.0
 IDLE_UNITS_S = 10.0  # where units without an incident are is told this often
 SPAN_MS = 8 * 3_600_000  # the alarm quality is of the alerts of so long, as far as this wall has seen them
 KEPT = 20_000  # alerts kept for it
@@ -99,7 +100,7 @@ class Scenery:
         self._ahead: dict[str, Row] = {}
         self._trends: dict[str, deque[list[Any]]] = {}
         self._drawn = 0
-        self._due = {"units": 0.0, "warnings": 0.0, "quality": 0.0}
+        self._due = {"units": 0.0, "warnings": 0.0, "quality": 0.0, "clusters": 0.0}
 
     # --- what the hub tells ----------------------------------------------------------------------------------
 
@@ -141,6 +142,9 @@ class Scenery:
         self.board.put("tables", measures.told(await self.store.tables(), now, contract.TOLD_S))
         self._draw_trends(by_property, now)
         self.board.put("weather", measures.weather(by_property))
+        if self._is_due("clusters", CLUSTERS_S, clock_s):
+            told = any(key.partition("/")[0] == OWN for key in figures)
+            self.board.put("clusters", view.clusters(await self.store.appeals() if told else None))
         if self._is_due("quality", QUALITY_S, clock_s):
             self.board.put("quality", self._quality(now))
         self.claim(value, now)

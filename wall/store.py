@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from models import drills
 from wall import blind
 
 Packed = NDArray[Any]
+Key = TypeVar("Key", str, bytes)
+Data = TypeVar("Data", bytes, bytes | None)
 
 
 class Store:
@@ -37,16 +39,16 @@ class Store:
         """(datastreams of the shard,) phenomenon time of the last value, s; 0 never."""
         return await self._packed(contract.times(self.city, shard), "<u4", len(self.members[shard]), 0)
 
-    async def chunks(self, shard: int, which: Iterable[int]) -> list[tuple[int, NDArray[np.float32]]]:
-        """[(first place, values)] of some chunks of the shard's values, read in one round trip."""
-        key, size, chosen = contract.values(self.city, shard), 4 * contract.CHUNK, sorted(which)
+    async def chunks(self, which: Mapping[int, Collection[int]]) -> list[tuple[int, int, NDArray[np.float32]]]:
+        """[(shard, first place, values)] of some chunks {shard: {chunk}} of the values, read in one round trip."""
+        size, runs = 4 * contract.CHUNK, _runs(which)
         async with self.redis.pipeline(transaction=False) as pipe:
-            for chunk in chosen:
-                pipe.getrange(key, chunk * size, (chunk + 1) * size - 1)
+            for shard, first, last in runs:
+                pipe.getrange(contract.values(self.city, shard), first * size, (last + 1) * size - 1)
             found: list[bytes] = await pipe.execute()
         return [
-            (chunk * contract.CHUNK, np.frombuffer(data, "<f4", len(data) // 4))
-            for chunk, data in zip(chosen, found, strict=True)
+            (shard, first * contract.CHUNK, np.frombuffer(data, "<f4", len(data) // 4))
+            for (shard, first, _), data in zip(runs, found, strict=True)
         ]
 
     async def at(self, rows: Sequence[int]) -> tuple[Packed, Packed, Packed]:
@@ -71,8 +73,12 @@ class Store:
 
     async def alert(self, key: str) -> bytes | None:
         """One alert's JSON."""
-        data: bytes | None = await self.redis.hget(contract.alerts(self.city), key)
-        return await self._shown(data, blind.MARKED, blind.alert)
+        return (await self.some_alerts([key]))[key]
+
+    async def some_alerts(self, keys: Collection[str]) -> dict[str, bytes | None]:
+        """These alerts' JSON by id, read in one round trip; None where there is none."""
+        found = await self._some(contract.alerts(self.city), keys)
+        return await self._all_shown(found, blind.MARKED, blind.alert)
 
     async def alerts(self) -> dict[bytes, bytes]:
         """All alerts' JSON by id."""
@@ -80,8 +86,12 @@ class Store:
 
     async def incident(self, key: str) -> bytes | None:
         """One incident's JSON."""
-        data: bytes | None = await self.redis.hget(contract.incidents(self.city), key)
-        return await self._shown(data, blind.MARKED, blind.incident)
+        return (await self.some_incidents([key]))[key]
+
+    async def some_incidents(self, keys: Collection[str]) -> dict[str, bytes | None]:
+        """These incidents' JSON by id, read in one round trip; None where there is none."""
+        found = await self._some(contract.incidents(self.city), keys)
+        return await self._all_shown(found, blind.MARKED, blind.incident)
 
     async def incidents(self) -> dict[bytes, bytes]:
         """All incidents' JSON by id."""
@@ -120,6 +130,10 @@ class Store:
     async def tables(self) -> dict[bytes, bytes]:
         """What agents list for the packs' scenes, JSON by "<pack>/<name>"."""
         return await self._hash(contract.tables(self.city))
+
+    async def appeals(self) -> bytes | None:
+        """The picture of appeals as JSON, None where nobody counts them."""
+        return await self._string(contract.appeals(self.city))
 
     async def zones(self) -> bytes | None:
         """The zones' JSON of the last tick."""
@@ -171,19 +185,18 @@ class Store:
         """What became of a command, None while nothing did."""
         return await self._string(contract.answer(self.city, command))
 
-    async def _shown(self, data: bytes | None, mark: bytes, plain: Callable[[bytes], bytes]) -> bytes | None:
-        """What a screen may know of it: nothing of the exercise while a blind drill runs."""
-        if data is None or mark not in data or not blind.is_blind(await self.item(drills.ITEM)):
-            return data
-        return plain(data)
-
-    async def _all_shown(
-        self, found: dict[bytes, bytes], mark: bytes, plain: Callable[[bytes], bytes]
-    ) -> dict[bytes, bytes]:
-        marked = [key for key, data in found.items() if mark in data]
+    async def _all_shown(self, found: dict[Key, Data], mark: bytes, plain: Callable[[bytes], bytes]) -> dict[Key, Data]:
+        """What a screen may know of them: nothing of the exercise while a blind drill runs."""
+        marked = {key: data for key, data in found.items() if data is not None and mark in data}
         if not marked or not blind.is_blind(await self.item(drills.ITEM)):
             return found
-        return found | {key: plain(found[key]) for key in marked}
+        return found | {key: plain(data) for key, data in marked.items()}
+
+    async def _some(self, key: str, fields: Collection[str]) -> dict[str, bytes | None]:
+        if not fields:
+            return {}
+        found: list[bytes | None] = await self.redis.hmget(key, list(fields))
+        return dict(zip(fields, found, strict=True))
 
     async def _hash(self, key: str) -> dict[bytes, bytes]:
         rows: dict[bytes, bytes] = await self.redis.hgetall(key)
@@ -199,3 +212,15 @@ class Store:
         known = np.frombuffer(data, kind, min(len(data) // 4, count))
         out[: len(known)] = known
         return out
+
+
+def _runs(which: Mapping[int, Collection[int]]) -> list[tuple[int, int, int]]:
+    """(shard, first chunk, last chunk) of chunks that follow one another: one read fetches them all."""
+    runs: list[tuple[int, int, int]] = []
+    for shard, chunks in which.items():
+        for chunk in sorted(chunks):
+            if runs and runs[-1][0] == shard and runs[-1][2] == chunk - 1:
+                runs[-1] = (shard, runs[-1][1], chunk)
+            else:
+                runs.append((shard, chunk, chunk))
+    return runs

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from models import explain
+from models.appeals_picture import Cluster
 from models.flood import Flooded
 from models.trust import Watch
 from models.values import SEVERITIES, Alert, Incident, Severity, Text, from_json
@@ -241,6 +242,30 @@ def watch(data: bytes | None) -> tuple[dict[str, Row], dict[str, Row]]:
     line = None if it.line is None else number(round(it.line, 1))
     dial = {"per_hour": it.per_hour, "line": line, "spent": it.spent, "waiting": it.waiting, "faults": it.faults}
     return rows, {"now": dial}
+
+
+class _Told(msgspec.Struct):
+    """Of the picture of appeals what the map shows; the rest is passed over."""
+
+    clusters: tuple[Cluster, ...] = ()
+
+
+def clusters(data: bytes | None) -> dict[str, Row]:
+    """The clusters of appeals that stand, by id, from the store's picture; places in degrees, ``radius`` in metres."""
+    if not data:
+        return {}
+    return {
+        one.id: {
+            "category": text(one.category),
+            "cases": one.cases,
+            "place": text(one.place),
+            "lon": round(one.lon, 4),
+            "lat": round(one.lat, 4),
+            "radius": round(one.radius_m),
+            "safety": one.safety,
+        }
+        for one in from_json(data, _Told).clusters
+    }
 
 
 def minutes(opened: Mapping[str, tuple[int, int]], now: int) -> dict[str, Row]:

@@ -24,7 +24,7 @@ from config import contract
 from config.city import City
 from config.register import COLUMNS, Register
 from config.units import of_city
-from models import alarm, incidents
+from models import alarm, appeals_picture, incidents, warnings_picture
 from models.flood import Flooded
 from models.values import (
     Alert,
@@ -69,6 +69,16 @@ STEPS_TOLD = (
     (52_000, "under-way", "陈刚"),
     (61_000, "task-done", "陈刚"),
 )
+CLUSTERS = (
+    ("Standing water", "道路积水", 34, 0.035, 0.02, 1400.0, True),
+    ("Construction noise", "施工噪声", 18, -0.05, -0.03, 900.0, False),
+    ("Water supply", "停水", 27, 0.01, -0.055, 1100.0, False),
+)
+OFFICES = (
+    ("Housing bureau", "住建局"), ("Water bureau", "水务局"), ("Urban management", "城管委"),
+    ("Traffic police", "交管局"),
+    ("Ecology bureau", "生态环境局"), ("Market regulator", "市场监管局"),
+)  # fmt: skip
 SOURCES = ("video-01", "video-02", "video-03", "video-04", "metro-afc", "gates-scenic", "drainage", "rain-gauges",
            "bus-gps", "signals", "parking", "water-scada")  # fmt: skip
 
@@ -83,14 +93,15 @@ class Mood:
     seats: tuple[int, ...] = (2, 4, 1)  # alerts of each seat in ten minutes
     emergencies: int = 0  # incidents with a plan, units on their way and a timeline
     warned: bool = False
+    asked: bool = False  # the hotline has clusters of appeals, and departments that are late
 
 
 MOODS = {
     "calm": Mood((0, 0, 1, 4)),
     "busy": Mood((3, 9, 48, 240), late=2, down=1),
     "empty": Mood((0, 0, 0, 0), seats=()),
-    "full": Mood((0, 12, 48, 240), late=2, down=1),  # as busy, without what claims the wall
-    "flood": Mood((0, 14, 70, 260), late=1, seats=(31, 14, 9), warned=True),
+    "full": Mood((0, 12, 48, 240), late=2, down=1, asked=True),  # as busy, without what claims the wall
+    "flood": Mood((0, 14, 70, 260), late=1, seats=(31, 14, 9), warned=True, asked=True),
     "takeover": Mood((0, 4, 20, 80), emergencies=1, seats=(6, 4, 3), warned=True),
     "two": Mood((0, 4, 20, 80), emergencies=3, seats=(8, 5, 3)),
 }
@@ -323,6 +334,8 @@ class Feed:
         self.write_forecasts()
         if mood.warned:
             self.write_warning()
+        if mood.asked:
+            self.write_appeals()
         for number in range(mood.emergencies):
             self.emergency(number)
         self._say({"what": "all"})
@@ -344,6 +357,41 @@ class Feed:
         )  # fmt: skip
         raised = Raised(warning=warning, state="active", at=warning.sent, places=214, confirmed=180)
         self.redis.hset(contract.room(self.city.id), f"warning/{warning.id}", to_json(raised))
+        self._tell(warnings_picture.PACK, warnings_picture.figures([raised]), warnings_picture.tables([raised]))
+
+    def write_appeals(self) -> None:
+        """A hotline of some departments, and three clusters of appeals around the middle of the city."""
+        now, (lon, lat) = int(time.time() * 1000), self.city.view.centre
+        clusters = tuple(
+            appeals_picture.Cluster(
+                id=f"feed-{row}", category=Text(en, zh), cases=cases, expected=cases / 6, ratio=6.0, p=0.001,
+                onset=now - 3_600_000, since=now - 3_600_000, until=now, place=Text(en, zh), lon=lon + east,
+                lat=lat + north, radius_m=radius, codes=(), words=(), causes=(), safety=safety,
+            )
+            for row, (en, zh, cases, east, north, radius, safety) in enumerate(CLUSTERS)
+        )  # fmt: skip
+        offices = tuple(
+            appeals_picture.Office(
+                id=f"office-{row}", name=Text(en, zh), open=40 * row + 12, overdue=7 * row, overdue_safety=row % 2,
+                received=900 - 90 * row, answered=800 - 80 * row, in_time=780 - 90 * row, rated=200,
+                satisfied_rate=0.97 - 0.03 * row, solved_rate=0.95 - 0.02 * row, named=row > 3,
+            )
+            for row, (en, zh) in enumerate(OFFICES)
+        )  # fmt: skip
+        told = appeals_picture.Appeals(
+            at=now, month="", today=6_412, open=sum(one.open for one in offices),
+            overdue=sum(one.overdue for one in offices), overdue_safety=2, hours=(), clusters=clusters,
+            departments=offices, top=(), late=(), points=(),
+        )  # fmt: skip
+        self.redis.set(contract.appeals(self.city.id), to_json(told))
+        self._tell(appeals_picture.OWN, appeals_picture.figures(told), appeals_picture.tables(told))
+
+    def _tell(self, pack: str, figures: dict[str, dict[str, Any]], tables: dict[str, dict[str, Any]]) -> None:
+        """The numbers and tables of a pack's scene, as its agent writes them."""
+        now = int(time.time() * 1000)
+        for key, rows in ((contract.figures(self.city.id), figures), (contract.tables(self.city.id), tables)):
+            told: dict[Any, Any] = {f"{pack}/{k}": msgspec.json.encode({**row, "at": now}) for k, row in rows.items()}
+            self.redis.hset(key, mapping=told)
 
     def write_forecasts(self) -> None:
         """The next hour of every zone and of the city, with its bands."""

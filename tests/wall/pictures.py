@@ -20,8 +20,19 @@ from tests.wall.stage import Stage
 
 SIZES = ("1920x1080", "3840x2160", "7680x2160", "11520x3240")
 MOODS = ("calm", "busy", "flood", "takeover", "two", "stale")
-SCENES = ("overview", "holiday-crowd", "flood", "sources", "quality")
+SCENES = (
+    "overview",
+    "holiday-crowd",
+    "flood",
+    "weather-warning",
+    "appeals-cluster",
+    "lift-rescue",
+    "sources",
+    "quality",
+)
 SETTLE_MS = 2_500
+FILLED = "citybrain.state.online > 0.95 * citybrain.state.level.length"  # the heat comes in pieces at first
+FILLED_MS = 60_000
 SHOT_MS = 300_000  # the widest wall has 37 million pixels, and there is no graphics card
 CAMERAS = 95_000
 
@@ -76,6 +87,7 @@ def _picture(page: Page, stage: Stage, scene: str, mood: str, size: str, given: 
     page.goto(f"{stage.url}/wall?display={stage.display()}")
     page.goto(f"{stage.url}/wall{address}?lang={given.lang}")
     desk.wait_until_live(page)
+    page.wait_for_function(FILLED, timeout=FILLED_MS)
     page.wait_for_timeout(SETTLE_MS)
     if mood == "stale":
         stage.feed.stopped.set()

@@ -33,6 +33,7 @@ const PARTS = { head: Head, queue: Queue, vitals: Vitals, trends: Trends, zones:
 const STALE_MS = 10000;
 const REPLAY_MS = 600000; // data whose time is further off than this is not of now
 const RETRY_MS = 1000;
+const BLINK_MS = 500;
 
 export class App {
   constructor(scene) {
@@ -49,6 +50,7 @@ export class App {
     this.due = new Set(); // what changed and is not painted yet
     this.told = []; // the events that brought it
     this.frame = null; // the animation frame that will paint it
+    this.lit = true; // what blinks, is on
   }
 
   async start() {
@@ -71,6 +73,7 @@ export class App {
     }
     this.stream = new Stream(`${this.base}/stream`, (event, body, size) => this.#hear(event, body, size), () => this.#lost(), () => this.#checkBuild());
     setInterval(() => this.#second(), 1000);
+    setInterval(() => requestAnimationFrame(() => this.#blink()), BLINK_MS);
     this.#second();
   }
 
@@ -199,6 +202,13 @@ export class App {
     } catch (error) {
       console.warn("the server went away again", error);
     }
+  }
+
+  // One clock for all that blinks: an animation of the style sheet would keep a layer for each sign, drawn at every frame.
+  #blink() {
+    this.lit = !this.lit;
+    this.scene.classList.toggle("unlit", !this.lit);
+    for (const part of this.parts) part.blink?.();
   }
 
   #second() {

@@ -1,7 +1,6 @@
 // A map of the city: stacked canvases in real pixels, each repainted only for what changed on it.
 import { panelState } from "./panel.mjs";
-import { el, remPx } from "./dom.mjs";
-import { Lines } from "./layers/ground.mjs";
+import { el, remPx, resize } from "./dom.mjs";
 import { Heat, RAMP, REPORTING } from "./layers/heat.mjs";
 import { Movers } from "./layers/movers.mjs";
 import { Signs } from "./layers/signs.mjs";
@@ -9,8 +8,8 @@ import { mark } from "./marks.mjs";
 
 const ZOOM_MAX = 40;
 
-const LAYERS = { heat: Heat, lines: Lines, movers: Movers, signs: Signs };
-const SMALL = { heat: Heat, lines: Lines, signs: Signs };
+const LAYERS = { heat: Heat, movers: Movers, signs: Signs };
+const SMALL = { heat: Heat, signs: Signs };
 
 // One view: the city's metres to pixels. `scale` is pixels a metre; `scope` says what of the city is drawn on it.
 export class View {
@@ -22,9 +21,9 @@ export class View {
     this.scope = scope;
     this.layers = [];
     for (const [name, Layer] of Object.entries(layers)) {
-      const canvas = el("canvas", { class: name });
-      holder.append(canvas);
-      this.layers.push(new Layer(canvas, this));
+      const node = el(Layer.tag ?? "canvas", { class: name });
+      holder.append(node);
+      this.layers.push(new Layer(node, this));
     }
     new ResizeObserver(() => this.fit()).observe(holder);
     this.fit();
@@ -34,7 +33,7 @@ export class View {
     this.width = Math.round(this.holder.clientWidth * devicePixelRatio);
     this.height = Math.round(this.holder.clientHeight * devicePixelRatio);
     if (!this.width || !this.height) { // hidden: its pixels are given back
-      for (const { canvas } of this.layers) canvas.width = canvas.height = 0;
+      this.#size(0, 0);
       return;
     }
     this.rem = remPx() * (this.small ? 0.55 : 1);
@@ -50,12 +49,16 @@ export class View {
   y(metres) { return this.top + metres * this.scale; }
 
   repaint() {
+    this.#size(this.width, this.height);
+    for (const layer of this.layers) layer.paint();
+  }
+
+  #size(width, height) {
+    if (this.sized === `${width}x${height}`) return;
+    this.sized = `${width}x${height}`;
     for (const layer of this.layers) {
-      if (layer.canvas.width !== this.width || layer.canvas.height !== this.height) {
-        layer.canvas.width = this.width;
-        layer.canvas.height = this.height;
-      }
-      layer.paint();
+      if (layer.resize) layer.resize(width, height);
+      else resize(layer.canvas, width, height);
     }
   }
 
@@ -76,6 +79,10 @@ export class View {
 
   update(changed) {
     for (const layer of this.layers) layer.update?.(changed);
+  }
+
+  blink() {
+    for (const layer of this.layers) layer.blink?.();
   }
 }
 
@@ -98,7 +105,22 @@ export class CityMap {
   update(changed) {
     panelState(this.element, this.app, false);
     if (changed.has("scale")) this.#legend();
+    if (changed.has("chosen") && this.element.dataset.hands === "1") this.#bring();
     for (const view of this.views) if (view.width) view.update(changed);
+  }
+
+  // The chosen alert is moved out from the edge and from under the legend; one that is seen well stays where it is.
+  #bring() {
+    const { main, app } = this, alert = app.state.alerts.get(app.chosen), { frame } = app.ground;
+    if (!alert || !main.width) return;
+    const x = main.x((alert.lon - frame.west) * frame.lon), y = main.y((frame.north - alert.lat) * frame.lat);
+    const edge = main.rem * 4, foot = edge + this.element.querySelector(".legend").offsetHeight * devicePixelRatio;
+    const dx = Math.min(Math.max(x, edge), main.width - edge) - x, dy = Math.min(Math.max(y, edge), main.height - foot) - y;
+    if (dx || dy) main.pan(dx, dy);
+  }
+
+  blink() {
+    for (const view of this.views) if (view.width) view.blink();
   }
 
   #legend() {
@@ -143,11 +165,11 @@ function swatch(colour) {
   return node;
 }
 
-// What a pack's map draws: its properties' heat (rows of ground.properties), its alerts, kinds of zones and of units.
+// What a pack's map draws: its properties' heat (rows of ground.properties), its alerts, kinds of zones and of units, clusters of appeals.
 function scopeOf(app, pack) {
   if (pack === "~reporting") return { reporting: true, alerts: (alert) => alert.kind === "data-quality" };
   const scene = app.boot.stage?.scenes[pack];
   if (!scene) return {};
   const rows = app.ground.properties.flatMap((it, row) => (scene.heat.includes(it.id) ? [row] : []));
-  return { kinds: new Set(rows), alerts: (alert) => alert.pack === pack, zones: scene.zones.length ? new Set(scene.zones) : null, units: new Set(scene.units) };
+  return { kinds: new Set(rows), alerts: (alert) => alert.pack === pack, zones: scene.zones.length ? new Set(scene.zones) : null, units: new Set(scene.units), clusters: scene.clusters };
 }

@@ -9,6 +9,8 @@ const SHAPE = {
   4: "M0 -6.4A6.4 6.4 0 1 1 0 6.4A6.4 6.4 0 1 1 0 -6.4Z",
 };
 const paths = {};
+const pictures = new Map(); // of signs, by kind and size
+const KEPT = 64; // of them; a window that is resized brings new sizes
 const SINK = { 1: 0.3, 2: 1.9, 3: 0.3, 4: 0.3 }; // where the number sits optically
 
 export const hollow = (state) => state === "returned-unacknowledged";
@@ -20,11 +22,26 @@ export function mark(level, state = "unacknowledged") {
     svg("path", { d: SHAPE[level] }), svg("text", { y: 3.2 + SINK[level] }, String(level)));
 }
 
-// Draws a sign of `size` pixels (its box) at x, y.
+// Draws a sign of `size` pixels (its box) at x, y: a picture made once for each kind and size, as hundreds are drawn at a time.
 export function draw(context, level, state, x, y, size) {
-  const path = (paths[level] ??= new Path2D(SHAPE[level])), scale = size / 16;
-  context.save();
-  context.translate(x, y);
+  const kind = `${level} ${hollow(state)} ${dim(state)} ${size}`;
+  if (!pictures.has(kind)) {
+    if (pictures.size >= KEPT) pictures.clear();
+    pictures.set(kind, picture(level, state, size));
+  }
+  const made = pictures.get(kind);
+  context.drawImage(made, Math.round(x - made.width / 2), Math.round(y - made.height / 2));
+}
+
+function picture(level, state, size) {
+  const side = Math.ceil(size * 1.3), canvas = new OffscreenCanvas(side, side), context = canvas.getContext("2d");
+  paint(context, level, state, side / 2, size / 16);
+  return canvas.transferToImageBitmap();
+}
+
+function paint(context, level, state, middle, scale) {
+  const path = (paths[level] ??= new Path2D(SHAPE[level]));
+  context.translate(middle, middle);
   context.scale(scale, scale);
   context.lineJoin = "round";
   context.strokeStyle = "#0a0e13";
@@ -45,7 +62,6 @@ export function draw(context, level, state, x, y, size) {
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   context.fillText(String(level), 0, 3.2 + SINK[level]);
-  context.restore();
 }
 
 // The same hue at 62 %: seen to, but still there.

@@ -3,13 +3,14 @@ import { nibble, octets, rows } from "./bytes.mjs";
 
 export const NONE = 255;
 const SECTIONS = ["alerts", "zones", "sources", "counts", "minutes", "watch", "budget", "ahead", "incidents", "flood", "present", "held", "drill",
-  "figures", "stages", "tables", "units", "areas", "takeover", "quality", "weather", "curves"];
+  "figures", "stages", "tables", "units", "areas", "takeover", "quality", "weather", "curves", "clusters"];
 const HISTORY = 360;
 export const EVERYTHING = ["all", "levels", "history", "scale", "second", ...SECTIONS];
 
 export class State {
   constructor(datastreams) {
     this.level = new Uint8Array(datastreams).fill(NONE);
+    this.online = 0; // datastreams that report
     this.seq = -1;
     this.time = 0; // newest phenomenon time, ms
     this.history = [];
@@ -22,6 +23,7 @@ export class State {
   // that moved since it was last emptied, null for all of them.
   snapshot(body) {
     this.level = octets(body.levels);
+    this.online = this.level.reduce((n, level) => n + (level !== NONE), 0);
     for (const name of SECTIONS) this[name] = new Map(Object.entries(body[name] ?? {}));
     this.history = body.history;
     this.scale = body.scale;
@@ -46,8 +48,14 @@ export class State {
 
   #levels(packed) {
     const to = octets(packed.to);
-    rows(octets(packed.rows)).forEach((row, i) => { this.level[row] = nibble(to, i); this.moved?.push(row); });
-    for (const row of rows(octets(packed.lost))) { this.level[row] = NONE; this.moved?.push(row); }
+    rows(octets(packed.rows)).forEach((row, i) => this.#level(row, nibble(to, i)));
+    for (const row of rows(octets(packed.lost))) this.#level(row, NONE);
+  }
+
+  #level(row, level) {
+    this.online += (level !== NONE) - (this.level[row] !== NONE);
+    this.level[row] = level;
+    this.moved?.push(row);
   }
 
   #section(map, diff) {

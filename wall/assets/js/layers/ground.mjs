@@ -1,6 +1,6 @@
 import { COLOUR } from "../marks.mjs";
 
-// What does not move: the land below the heat; borders, venues and names above it, on a canvas of their own.
+// What does not move: the land below the heat; borders, venues and names above it, kept as a picture of their own.
 
 function trace(context, view, zone) {
   for (const ring of zone.rings) {
@@ -87,8 +87,6 @@ export class Lines {
     view.names = [];
     if (!view.small) for (const zone of zones) if (zone.kind === "district") this.#name(zone, zones);
   }
-
-  update(changed) { if (changed.has("areas")) this.paint(); }
 
   #stroke(zones, colour, width) {
     const { context, view } = this;

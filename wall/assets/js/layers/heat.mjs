@@ -1,14 +1,15 @@
 // How busy the city is: hexagons that carry the mean level of their datastreams, or single dots where there are few.
 import { NONE } from "../state.mjs";
-import { land } from "./ground.mjs";
+import { el, resize } from "../dom.mjs";
+import { land, Lines } from "./ground.mjs";
 
 // One hue; its bright end stays dark enough for a red sign to be read on it.
 export const RAMP = ramp([[0, 20, 30, 38], [0.3, 22, 48, 58], [0.65, 30, 73, 85], [1, 44, 102, 114]]);
 const GREY = "#23262b"; // no data
 const QUIET = ["#1d4a56", "#6b5a22", "#8a3b2c"]; // nearly all report, some are silent, most are silent
 export const REPORTING = [[QUIET[0], "reporting.all"], [QUIET[1], "reporting.some"], [QUIET[2], "reporting.few"]];
-const REST = 2; // after a paint that took so long to show, wait twice as long
-const SLOWEST_MS = 1000;
+const EVERY_MS = 1000; // a wall of cells takes longer to show than an alert: it is painted once a second,
+const AFTER_MS = 60; // and not in the frame in which alerts are
 const DOTS = 3000; // up to so many datastreams in view are drawn one by one
 
 function ramp(stops) {
@@ -23,13 +24,30 @@ export class Heat {
   constructor(canvas, view) {
     this.canvas = canvas;
     this.view = view;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.screen = canvas.getContext("2d", { alpha: false });
+    this.below = el("canvas"); // land and heat alone; borders and names lie over them on one canvas with them
+    this.context = this.below.getContext("2d", { alpha: false });
+    this.lines = new Lines(el("canvas"), view);
     this.dirty = new Set();
-    this.cost = 0; // ms from a paint to its frame, as a rule
+    this.painted = -Infinity;
   }
+
+  resize(width, height) { for (const one of [this.canvas, this.below, this.lines.canvas]) resize(one, width, height); }
 
   // Bins again and paints everything: after a resize, a pan or a zoom, and after a snapshot.
   paint() {
+    this.lines.paint();
+    this.#paintAll();
+    this.#show();
+  }
+
+  #show() {
+    if (!this.canvas.width) return; // hidden meanwhile
+    this.screen.drawImage(this.below, 0, 0);
+    this.screen.drawImage(this.lines.canvas, 0, 0);
+  }
+
+  #paintAll() {
     const { view } = this, { points, state } = view.app;
     land(this.context, view);
     this.dirty.clear();
@@ -44,10 +62,11 @@ export class Heat {
 
   update(changed) {
     if (changed.has("all")) { this.paint(); return; }
+    if (changed.has("areas")) { this.lines.paint(); this.#show(); }
     if (!changed.has("levels") || !this.view.app.state.moved) return;
     const { level, moved } = this.view.app.state;
     if (this.dots) {
-      if (moved.some((row) => this.seen.has(row))) this.#paintDots();
+      if (moved.some((row) => this.seen.has(row))) { this.#paintDots(); this.#show(); }
       return;
     }
     for (const row of moved) {
@@ -61,18 +80,17 @@ export class Heat {
     this.#soon();
   }
 
-  // Paints what changed, now or, on a screen that is slow to show it, after a pause in which it can do other things.
   #soon() {
     if (this.waiting || !this.dirty.size) return;
     this.waiting = true;
     setTimeout(() => {
       this.waiting = false;
-      const started = performance.now(), dirty = [...this.dirty];
+      this.painted = performance.now();
+      const dirty = [...this.dirty];
       this.dirty.clear();
       this.#paintCells(dirty.filter((cell) => this.cells[cell].shown !== this.#shade(cell)));
-      requestAnimationFrame(() => setTimeout(() => { this.cost = 0.8 * this.cost + 0.2 * (performance.now() - started); }));
-      this.rested = performance.now() + REST * this.cost;
-    }, Math.max(0, Math.min((this.rested ?? 0) - performance.now(), SLOWEST_MS)));
+      this.#show();
+    }, Math.max(AFTER_MS, this.painted + EVERY_MS - performance.now()));
   }
 
   #visible(points) {

@@ -1,5 +1,7 @@
-// Units on the map: those that are on their way or at work, with a line to where they go; a pack's scene shows all of its
-// kinds, the idle ones small.
+// What comes and goes on the map: clusters of appeals; units that are on their way or at work, with a line to where they go.
+// The scene of a pack shows all units of its kinds, the idle ones small.
+import { clusters } from "./clusters.mjs";
+
 const COMING = new Set(["sent", "accepted", "under-way"]);
 const BUSY = new Set(["sent", "accepted", "under-way", "on-scene", "busy"]);
 
@@ -12,15 +14,17 @@ export class Movers {
     this.context = canvas.getContext("2d");
   }
 
-  update(changed) { if (changed.has("units") || changed.has("incidents")) this.paint(); }
+  update(changed) { if (["units", "incidents", "clusters"].some((name) => changed.has(name))) this.paint(); }
 
   paint() {
     const { context, view } = this, { app } = view, { frame } = app.ground, wanted = view.scope.units;
     context.clearRect(0, 0, view.width, view.height);
-    if (view.scope.reporting) return;
+    const shown = [...app.state.units.values()].filter((unit) => (wanted ? wanted.has(unit.kind) : BUSY.has(unit.status)));
+    const drawn = view.scope.reporting ? 0 : clusters(context, view) + shown.length;
+    this.canvas.hidden = !drawn; // one that is seen is blended in with each frame
+    if (!drawn) return;
     const at = (it) => [view.x((it.lon - frame.west) * frame.lon), view.y((frame.north - it.lat) * frame.lat)];
     const where = new Map([...app.state.alerts.values()].filter((alert) => alert.incident).map((alert) => [alert.incident, alert]));
-    const shown = [...app.state.units.values()].filter((unit) => (wanted ? wanted.has(unit.kind) : BUSY.has(unit.status)));
     for (const unit of shown) {
       const goal = COMING.has(unit.status) && where.get(unit.incident);
       if (goal) way(context, view, at(unit), at(goal));

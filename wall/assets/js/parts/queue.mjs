@@ -1,7 +1,7 @@
 // The queue: on the wall as much as fits, on the desk all of it, chosen and acknowledged by mouse and keys.
 import { active, faulty, folded, ordered, tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
-import { el, put, say } from "../dom.mjs";
+import { el, put, renew, say } from "../dom.mjs";
 import { mark } from "../marks.mjs";
 import { lookers } from "./desk/presence.mjs";
 import { Sieve } from "./desk/sieve.mjs";
@@ -46,14 +46,15 @@ export class Queue {
     if (this.desk) this.#keepChosen(before);
     const first = this.shown.find(([, alert]) => alert.state === "unacknowledged" && alert.level === 1)?.[0];
     const nodes = this.shown.map(([id, alert, count]) => this.#row(id, alert, id === first, count));
-    for (const id of this.rows.keys()) if (!alerts.has(id) || !this.shown.some(([key]) => key === id)) this.rows.delete(id);
-    nodes.forEach((node, i) => { if (this.list.children[i] !== node) this.list.insertBefore(node, this.list.children[i] ?? null); });
-    while (this.list.children.length > nodes.length) this.list.lastChild.remove();
+    const kept = new Set(this.ids);
+    for (const id of this.rows.keys()) if (!kept.has(id)) this.rows.delete(id);
+    renew(this.list, nodes);
     if (this.desk) put(this.list, "aria-activedescendant", app.chosen ? `alert-${app.chosen}` : "");
     if (this.desk) this.nothing.hidden = this.shown.length > 0 || !alerts.size;
     this.#counts();
-    this.#tick();
-    this.#fit();
+    this.#wrote(before.join() !== this.ids.join());
+    if (this.touched) this.#fit();
+    else this.#more();
   }
 
   // Faults of sensors have the sources' panel on the wall.
@@ -89,7 +90,8 @@ export class Queue {
         row.node.setAttribute("role", "option");
         row.when.append(el("span", { class: "unseen" })); // the severity in words, for screen readers
         row.node.id = `alert-${id}`;
-        row.node.addEventListener("click", () => this.app.choose(id));
+        row.node.onclick = () => this.app.choose(id);
+        row.node.onpointerdown = ({ button, pointerType }) => { if (button === 0 && pointerType === "mouse") this.app.choose(id); }; // before a graver alert moves the row from under it
       }
       this.rows.set(id, row);
     }
@@ -100,20 +102,24 @@ export class Queue {
     }
     row.alert = alert;
     const held = this.desk ? this.#heldBy(id) : null, pending = Boolean(held);
-    put(row.node, "class", `row l${alert.level} ${alert.state}${first ? " first" : ""}${pending ? " pending" : ""}${row.node.classList.contains("freshly") ? " freshly" : ""}`);
+    this.#wrote(put(row.node, "class", `row l${alert.level} ${alert.state}${first ? " first" : ""}${pending ? " pending" : ""}${row.node.classList.contains("freshly") ? " freshly" : ""}`));
     put(row.node, "data-state", alert.state);
     if (this.desk) put(row.node, "aria-selected", String(id === this.app.chosen));
     const incident = count > 1 ? this.app.state.incidents.get(alert.incident) : null;
-    say(row.what.children[0], f.both(incident ? incident.title : alert.headline));
+    this.#wrote(say(row.what.children[0], f.both(incident ? incident.title : alert.headline)));
     const zone = ground.zones.find((zone) => zone.id === alert.district);
     const extra = [count > 1 ? f.t("queue.folded", { n: count }) : "", alert.exercise ? f.t("alert.exercise") : "", alert.kind === "data-quality" ? f.t("alert.data-quality") : "", ...this.#lookers(id)];
-    say(row.what.children[1], [...new Set([zone && f.both(zone.name), f.both(alert.place), ...extra].filter(Boolean))].join(" · "));
+    this.#wrote(say(row.what.children[1], [...new Set([zone && f.both(zone.name), f.both(alert.place), ...extra].filter(Boolean))].join(" · ")));
     const by = alert.by && alert.state === "acknowledged" ? f.t("alert.by", { by: alert.by }) : f.t(`alert.${alert.state}`);
     say(row.when.children[1], held ? f.t("undo.by", { by: held.by }) : by);
     put(row.when.children[1], "title", by);
     if (this.desk) say(row.when.children[2], f.t(`severity.${alert.level}`));
+    this.#time(row, this.app.now());
     return row.node;
   }
+
+  // Rows may have become taller or lower: where they end is measured again. That lays the page out, so not for less.
+  #wrote(changed) { this.touched ||= changed; }
 
   // Whose acknowledgement of the alert waits, this person's own or another's.
   #heldBy(id) {
@@ -132,30 +138,48 @@ export class Queue {
 
   #tick() {
     const now = this.app.now();
-    for (const { alert, when, bar } of this.rows.values()) {
-      if (!alert) continue;
-      say(when.children[0], this.app.format.span((alert.closed ?? now) - alert.opened));
-      const span = alert.deadline - alert.opened;
-      const share = waiting(alert) && span > 0 ? Math.min(Math.max((now - alert.opened) / span, 0), 1) : 0;
-      bar.style.width = `${(share * 100).toFixed(1)}%`;
-    }
+    for (const row of this.rows.values()) this.#time(row, now);
+  }
+
+  // How long it has been, and how much of its time is used; a row that is not seen is left alone.
+  #time({ node, alert, when, bar }, now) {
+    if (node.style.visibility === "hidden") return;
+    say(when.children[0], this.app.format.span((alert.closed ?? now) - alert.opened));
+    const span = alert.deadline - alert.opened;
+    const share = waiting(alert) && span > 0 ? Math.min(Math.max((now - alert.opened) / span, 0), 1) : 0;
+    bar.style.width = `${Math.round(share * 100)}%`;
   }
 
   #counts() {
     const counts = tally(this.app.state.alerts), aside = this.element.querySelector(".aside");
     if (this.desk) return this.sieve.counts(counts, [...this.app.state.alerts.values()].filter((alert) => !faulty(alert)).length);
-    aside.replaceChildren(...[1, 2, 3, 4].map((level) => el("span", {}, mark(level), String(counts.level[level]))));
+    this.sums ??= [1, 2, 3, 4].map((level) => {
+      const sum = el("span");
+      aside.append(el("span", {}, mark(level), sum));
+      return sum;
+    });
+    this.sums.forEach((sum, i) => say(sum, String(counts.level[i + 1])));
   }
 
   // On a wall nobody scrolls: say how many more there are.
   #fit() {
     if (!this.shown) return;
+    this.touched = false;
+    if (!this.desk) this.seen = this.#hideBelow();
+    this.#more();
+  }
+
+  #more() {
     if (this.desk) return this.#folded(0);
-    const seen = this.#hideBelow();
-    if (this.flood) return this.#folded(this.list.children.length - seen);
-    const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - seen;
-    this.more.hidden = left <= 0;
-    if (left > 0) say(this.more, this.app.format.t("queue.more", { n: left }));
+    if (this.flood) return this.#folded(this.list.children.length - this.seen);
+    const left = [...this.app.state.alerts.values()].filter((alert) => active(alert) && !faulty(alert)).length - this.seen;
+    this.#says(left, () => this.app.format.t("queue.more", { n: left }));
+  }
+
+  // The word at the end; where it comes or goes the rows have another room.
+  #says(n, text) {
+    if (this.more.hidden !== n <= 0) { this.more.hidden = n <= 0; this.#wrote(true); }
+    if (n > 0) say(this.more, text());
   }
 
   // Rows that do not fit whole are not seen; how many are.
@@ -174,8 +198,7 @@ export class Queue {
   // In a flood: how many alerts have no row of their own, those `below` the screen's edge included.
   #folded(below) {
     const n = this.flood ? this.left + below : 0;
-    this.more.hidden = n <= 0;
-    if (n > 0) say(this.more, [this.app.format.t("queue.flood", { n }), this.own ? this.app.format.t("queue.own", { n: this.own }) : ""].filter(Boolean).join(" · "));
+    this.#says(n, () => [this.app.format.t("queue.flood", { n }), this.own ? this.app.format.t("queue.own", { n: this.own }) : ""].filter(Boolean).join(" · "));
   }
 
   #sieve() {

@@ -2,7 +2,6 @@
 import { tally, waiting } from "../alerts.mjs";
 import { panelState } from "../panel.mjs";
 import { el, put, say, svg } from "../dom.mjs";
-import { NONE } from "../state.mjs";
 
 const POINTS = 60; // of a sparkline
 const TILES = 6;
@@ -66,8 +65,7 @@ export class Vitals {
 
   #online() {
     const { state, format: f } = this.app;
-    let online = 0;
-    for (const level of state.level) if (level !== NONE) online++;
+    const { online } = state;
     this.#tile("~online", f.t("tile.online"), online, "", f.t("tile.online.of", { n: f.number(state.level.length) }), this.#past("o", online), online < 0.9 * state.level.length);
   }
 
