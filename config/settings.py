@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     archive_flush_rows: int = 500_000
     # so often the archive role puts small files together, makes pictures for replays and lets old days go; 0: never
     archive_tidy_min: float = Field(default=10.0, ge=0)
+    # whole days of the archive that are over go to an object store, s3://bucket/prefix, after so many days; "": never
+    archive_s3: str = ""
+    archive_local_days: int = Field(default=2, ge=1)
     archive_keep: str = ""  # readings=90d,audit=3650d …; what is not named is kept
     picture_ms: int = 100
     # how often the archive role has the forecasts' trees taught anew; 0: never

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import time as time_of_day
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,11 +27,11 @@ from numpy.typing import NDArray
 from models.batch import Batch, concat
 from models.layout import ShardLayout
 from models.placement import Placement
+from streams.archive_files import Part, groups, parts
 from streams.snapshots import BROKEN
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
-_NAME = re.compile(r"p(\d+)-(\d{20})-(\d{20})-(\d+)of(\d+)\.parquet")
 VERSION = {b"citybrain.archive": b"1"}
 READINGS_SCHEMA = pa.schema(
     [
@@ -63,25 +62,6 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    partition: int
-    first: int
-    next: int
-    of: int
-
-
-def _files(folder: Path, partition: int) -> list[_File]:
-    found = []
-    for path in folder.glob(f"day=*/p{partition}-*.parquet"):
-        match = _NAME.fullmatch(path.name)
-        if match:
-            number, first, after, _, of = (int(part) for part in match.groups())
-            found.append(_File(path, number, first, after, of))
-    return found
-
-
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the topic's lock: files are put together (citybrain/archive/compact.py) while none is being added."""
@@ -91,20 +71,24 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def _files(folder: Path, partition: int) -> list[Part]:
+    return [part for part in parts(folder) if part.partition == partition]
+
+
 def repair(folder: Path, partition: int) -> int:
     """Take away what a crash left incomplete; the first offset that is not in the archive.
 
-    Only the newest group can be a crash's: of older ones days were moved away, and what is left of them stays.
+    Only the newest group can be a crash's, and it lacks its newest days, which are written last. A group that lacks its
+    oldest ones had them moved away, and what is left of it stays.
     """
-    groups: dict[tuple[int, int], list[_File]] = {}
-    for file in _files(folder, partition):
-        groups.setdefault((file.first, file.next), []).append(file)
-    after = max((last for (_, last), files in groups.items() if len(files) == files[0].of), default=0)
-    for (first, last), files in sorted(groups.items()):
-        if len(files) == files[0].of or first < after:
+    found = groups(_files(folder, partition))
+    after = max((group.next for group in found if group.whole or group.moved_away), default=0)
+    for group in found:
+        if group.first < after:
             continue
-        log.warning("%s p%d: offsets %d to %d are incomplete: written again", folder.name, partition, first, last - 1)
-        for file in files:
+        lost = f"offsets {group.first} to {group.next - 1}"
+        log.warning("%s p%d: %s are incomplete: written again", folder.name, partition, lost)
+        for file in group.parts:
             file.path.unlink()
     for part in folder.glob(f"p{partition}-*.part"):
         part.unlink()

@@ -18,8 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from citybrain.archive import files
-from citybrain.archive.files import Group, Part
+from citybrain.archive.store import Store, StoreError
+from streams import archive_files
 from streams.archive import MESSAGES_SCHEMA, READINGS_SCHEMA, alone
+from streams.archive_files import Group, Part
 
 Again = Callable[[str, int, int, int], bool]  # topic, partition, first, next: read from the log and written; was it?
 
@@ -32,9 +34,9 @@ class Fault:
     partition: int
     first: int
     next: int
-    kind: str  # gap, double, torn, incomplete, version
+    kind: str  # gap, double, torn, incomplete, version, store
     words: str
-    paths: tuple[Path, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,21 @@ class Report:
     faults: tuple[Fault, ...]
 
 
-def check(archive: Path) -> Report:
-    """Look at every file of every topic."""
+def check(archive: Path, store: Store | None = None) -> Report:
+    """Look at every file of every topic; of those in a store at their footers."""
     partitions = offsets = count = rows = lost = 0
     faults: list[Fault] = []
-    for folder in _topics(archive):
-        for number, some in groupby(files.groups(folder), lambda group: group.partition):
+    try:
+        there = {} if store is None else {topic: store.parts(topic) for topic in store.topics()}
+    except StoreError as error:
+        there = {}
+        faults.append(Fault("", 0, 0, 0, "store", str(error)))
+    for topic in sorted({folder.name for folder in _topics(archive)} | there.keys()):
+        folder = archive / topic
+        here = archive_files.parts(folder)
+        known = {(part.day, part.path.name) for part in here}
+        every = [*here, *(part for part in there.get(topic, ()) if (part.day, part.path.name) not in known)]
+        for number, some in groupby(archive_files.groups(every), lambda group: group.partition):
             groups = list(some)
             partitions += 1
             count += sum(len(group.parts) for group in groups)
@@ -70,9 +81,18 @@ def check(archive: Path) -> Report:
 
 
 def repair(archive: Path, found: Report, again: Again | None = None) -> list[str]:
-    """Mend what can be mended; what was done, in words. ``again`` reads messages from the log once more."""
-    done = []
+    """Mend what can be mended; what was done, in words. ``again`` reads messages from the log once more.
+
+    What lies in a store stays as it is; while the store does not answer nothing is mended, for what is missing may be
+    there.
+    """
+    done: list[str] = []
     for fault in found.faults:
+        if fault.kind == "store":
+            return [f"nothing is mended while the store cannot be asked: {fault.words}"]
+        if any(part.away for part in fault.parts):
+            done.append(f"{fault.topic} p{fault.partition}: {fault.parts[0].named} stays; bring an older version back")
+            continue
         if fault.kind in ("torn", "incomplete"):
             done.append(_mended(archive / fault.topic, fault, again))
         elif fault.kind == "gap":
@@ -87,40 +107,54 @@ def _topics(archive: Path) -> list[Path]:
 
 
 def _of_group(topic: str, group: Group) -> list[Fault]:
-    paths = tuple(part.path for part in group.parts)
     if not group.whole and not group.moved_away:
         words = f"{len(group.parts)} of {group.of} files of offsets {group.first} to {group.next - 1} are there"
-        return [Fault(topic, group.partition, group.first, group.next, "incomplete", words, paths)]
+        return [Fault(topic, group.partition, group.first, group.next, "incomplete", words, group.parts)]
     found = []
     for part in group.parts:
-        why = files.fault(part.path) or _outside(part)
+        why = files.fault(part) or _outside(part)
         if why:
             kind = "version" if "schema" in why else "torn"
-            found.append(Fault(topic, group.partition, group.first, group.next, kind, why, paths))
+            found.append(Fault(topic, group.partition, group.first, group.next, kind, why, group.parts))
     return found
 
 
 def _outside(part: Part) -> str:
     """Whether a file has offsets that are not its own, or cannot be read to its end; empty when all is well."""
     try:
-        with pq.ParquetFile(part.path) as file:
-            for number in range(file.num_row_groups):
-                offsets = file.read_row_group(number)["offset"].to_numpy()
-                if not len(offsets):
-                    continue
-                low, high = int(offsets.min()), int(offsets.max())
-                if low < part.first or high >= part.next:
-                    return f"{part.path} holds offsets {low} to {high}, its name says {part.first} to {part.next - 1}"
+        with part.open() as file:
+            spans = _stated(file) if part.away else _read(file)
+    except FileNotFoundError:
+        return ""  # put together into another one meanwhile
     except (OSError, pa.ArrowException) as error:
-        return files.torn(part.path, error)
+        return files.unreadable(part, error)
+    for low, high in spans:
+        if low < part.first or high >= part.next:
+            return f"{part.named} holds offsets {low} to {high}, its name says {part.first} to {part.next - 1}"
     return ""
+
+
+def _read(file: pq.ParquetFile) -> list[tuple[int, int]]:
+    """The first and last offset of each row group, by reading all of it."""
+    columns = (file.read_row_group(number)["offset"].to_numpy() for number in range(file.num_row_groups))
+    return [(int(offsets.min()), int(offsets.max())) for offsets in columns if len(offsets)]
+
+
+def _stated(file: pq.ParquetFile) -> list[tuple[int, int]]:
+    """The same by its footer."""
+    at, meta = file.schema_arrow.get_field_index("offset"), file.metadata
+    found = [meta.row_group(number).column(at).statistics for number in range(meta.num_row_groups)]
+    return [(int(one.min), int(one.max)) for one in found if one is not None and one.has_min_max]
 
 
 def _size(group: Group) -> tuple[int, int]:
     """The rows of a group, and how many of its offsets are known to be lost."""
-    footers = [pq.read_metadata(part.path) for part in group.parts]
-    gone = any(files.LOST_KEY in (footer.metadata or {}) for footer in footers)
-    return sum(footer.num_rows for footer in footers), group.next - group.first if gone else 0
+    rows, gone = 0, False
+    for part in group.parts:
+        with part.open() as file:
+            rows += file.metadata.num_rows
+            gone = gone or files.LOST_KEY in (file.metadata.metadata or {})
+    return rows, group.next - group.first if gone else 0
 
 
 def _breaks(topic: str, partition: int, groups: list[Group]) -> list[Fault]:
@@ -144,10 +178,10 @@ def _mended(folder: Path, fault: Fault, again: Again | None) -> str:
     aside = folder.parent / ".torn" / folder.name
     aside.mkdir(parents=True, exist_ok=True)
     with alone(folder):
-        for path in fault.paths:
-            if path.exists():
-                path.replace(aside / f"{path.parent.name}-{path.name}")
-    return f"set {len(fault.paths)} files aside in {aside}; " + _filled(folder, fault, again)
+        for part in fault.parts:
+            if part.path.exists():
+                part.path.replace(aside / f"day={part.day}-{part.path.name}")
+    return f"set {len(fault.parts)} files aside in {aside}; " + _filled(folder, fault, again)
 
 
 def _filled(folder: Path, fault: Fault, again: Again | None) -> str:
@@ -163,7 +197,7 @@ def _leave_word(folder: Path, fault: Fault) -> None:
     schema = READINGS_SCHEMA if folder.name == "readings" else MESSAGES_SCHEMA
     when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds").encode()
     empty = pa.schema(schema, {**(schema.metadata or {}), files.LOST_KEY: when}).empty_table()
-    days = sorted({path.parent.name for path in fault.paths}) or [f"day={dt.datetime.now(dt.UTC):%Y-%m-%d}"]
+    days = sorted({f"day={part.day}" for part in fault.parts}) or [f"day={dt.datetime.now(dt.UTC):%Y-%m-%d}"]
     name = f"p{fault.partition}-{fault.first:020d}-{fault.next:020d}-0of1.parquet"
     with alone(folder):
         place = folder / days[0]

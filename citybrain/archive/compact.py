@@ -24,8 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from citybrain.archive import files
-from citybrain.archive.files import Group, Part
+from streams import archive_files
 from streams.archive import alone
+from streams.archive_files import Group, Part
 
 log = logging.getLogger(__name__)
 FEW = 4  # fewer groups than these are left as they are
@@ -64,7 +65,7 @@ def topic(folder: Path, few: int = FEW) -> Compacted | None:
     """Put one topic's files together; None when there was nothing to do."""
     staging = folder.parent / f".{folder.name}.new"
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was ended
-    bins = [some for some in _bins(files.groups(folder)) if len(some) >= few]
+    bins = [some for some in _bins(archive_files.groups(archive_files.parts(folder))) if len(some) >= few]
     if not bins:
         return None
     staging.mkdir()
@@ -111,10 +112,10 @@ def _rows(group: Group) -> int | None:
         try:
             footer = pq.read_metadata(part.path)
         except (OSError, pa.ArrowException) as error:
-            log.warning("%s", files.torn(part.path, error))
+            log.warning("%s", files.unreadable(part, error))
             return None
         schema = footer.schema.to_arrow_schema().with_metadata(footer.metadata)
-        if files.of_another_version(part.path, schema) or files.LOST_KEY in (footer.metadata or {}):
+        if files.of_another_version(part, schema) or files.LOST_KEY in (footer.metadata or {}):
             return None
         rows += footer.num_rows
     return rows

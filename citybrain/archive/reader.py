@@ -21,13 +21,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from citybrain.archive import files
-from citybrain.archive.files import ArchiveError, Notices, Part
+from citybrain.archive.files import ArchiveError, Notices
+from citybrain.archive.store import Store, StoreError
+from config.settings import Settings
 from models.values import Alert, AuditLine, Command, Incident, Notification, Order, Unit, from_json
+from streams import archive_files
+from streams.archive_files import Part
 
 T = TypeVar("T", bound=msgspec.Struct)
 DAY_MS = 86_400_000
 LIVE_MS = 10 * 60_000  # readings that come later than this were not fed as they happened
 EXACT_ROWS = 3_000_000  # in so many readings the clock is looked up row by row, in more file by file
+FOREVER_MS = 253_370_764_800_000  # the year 9999: later moments are as good, and days have four digits of year
 COLUMNS = ["datastream", "time", "value", "flags", "accepted", "offset"]
 MESSAGE = ["offset", "time", "key", "value"]
 
@@ -104,19 +109,61 @@ class Case:
         return min(begin, first) if first is not None else begin, end
 
 
-class Archive:
-    """The archive below ``folder`` (``settings.archive``); ``notices`` gathers what could not be read."""
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What a file's footer says: ``times`` the first and last ``time`` of each row group, ms, None where unknown."""
 
-    def __init__(self, folder: Path) -> None:
+    meta: pq.FileMetaData
+    times: tuple[tuple[int, int] | None, ...]
+
+    @property
+    def reach(self) -> tuple[int, int] | None:
+        """The first and last time of the file; None where it has no rows."""
+        return _reach(self.times)
+
+
+class Archive:
+    """The archive below ``folder`` (``settings.archive``), and what of it lies in an object store.
+
+    ``notices`` gathers what could not be read.
+    """
+
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
         self.folder = folder
+        self.store = store
         self.notices = Notices()
-        self._footers: dict[Path, tuple[int, int] | None] = {}  # first and last time of each file, files never change
+        self._footers: dict[Path, Footer | None] = {}  # files never change
+
+    @classmethod
+    def of(cls, settings: Settings) -> Archive:
+        """The archive of a city; raises ``ArchiveError`` where its object store is declared wrongly."""
+        return cls(settings.archive, Store.of(settings))
 
     # --- what there is ------------------------------------------------------------------------------------------
 
     def days(self, topic: str = "readings") -> list[str]:
         """The UTC days of which a topic has files, oldest first."""
-        return sorted(path.name.removeprefix("day=") for path in (self.folder / topic).glob("day=*") if path.is_dir())
+        found = {path.name.removeprefix("day=") for path in (self.folder / topic).glob("day=*") if path.is_dir()}
+        if self.store is not None:
+            found |= {part.day for part in self._stored(topic)}
+        return sorted(found)
+
+    def parts(self, topic: str, days: Collection[str] | None = None) -> list[Part]:
+        """The files of a topic, of all days or of some; what is here is not read from the store."""
+        here = archive_files.parts(self.folder / topic, days)
+        if self.store is None:
+            return here
+        known = {(one.day, one.path.name) for one in here}
+        there = (one for one in self._stored(topic) if days is None or one.day in days)
+        return archive_files.in_order([*here, *(one for one in there if (one.day, one.path.name) not in known)])
+
+    def _stored(self, topic: str) -> list[Part]:
+        """What the store has of a topic; where it does not answer, that is told and what is here is shown."""
+        try:
+            return [] if self.store is None else self.store.parts(topic)
+        except StoreError as error:
+            self.notices.add(str(error))
+            return []
 
     def reaches(self) -> tuple[int, int] | None:
         """The first and the last phenomenon time of all readings, ms; None when there are none."""
@@ -150,7 +197,7 @@ class Archive:
     ) -> list[Recorded]:
         """A topic's messages by offset: those that the broker took from ``start`` to before ``end`` (ms), and of some
         keys alone where ``keys`` are given."""
-        some = files.parts(self.folder / topic, self.between(topic, start, end))
+        some = self.parts(topic, self.between(topic, start, end))
         found: dict[int, Recorded] = {}
         for _, table in files.tables(some, MESSAGE, self.notices):
             times = table["time"].cast(pa.int64())
@@ -185,56 +232,78 @@ class Archive:
         datastreams: Collection[int] | None = None,
         partition: int | None = None,
         columns: Sequence[str] = COLUMNS,
+        ordered: bool = True,
     ) -> pa.Table:
         """The readings from ``start`` to before ``end`` (ms, phenomenon time), by time, then datastream.
 
         ``datastreams`` (register integers), ``partition`` and ``columns`` choose some; time and datastream are among
-        the columns. Files and row groups that lie elsewhere are not read.
+        the columns. Files and row groups that lie elsewhere are not read. Not ``ordered``: as they lie in the files.
         """
-        some = files.parts(self.folder / "readings", self.between("readings", start, end))
-        chosen = (part for part in some if partition in (None, part.partition) and self._touches(part, start, end))
+        some = self.parts("readings", self.between("readings", start, end))
+        chosen = (part for part in some if partition in (None, part.partition))
         found = [self._within(part, start, end, datastreams, columns) for part in chosen]
         kept = [table for table in found if table is not None and table.num_rows]
         if not kept:
             return _NO_READINGS.select(list(columns))
         table = pa.concat_tables(kept)
+        if not ordered:
+            return table
         order = np.lexsort((table["datastream"].to_numpy(), table["time"].cast(pa.int64()).to_numpy()))
         return table.take(pa.array(order))
-
-    def _touches(self, part: Part, start: int, end: int) -> bool:
-        """Whether the file has readings of the span, by its footer, which is read once."""
-        if part.path not in self._footers:
-            self._footers[part.path] = _spans(part)
-        found = self._footers[part.path]
-        return found is None or (found[0] < end and found[1] >= start)
 
     def _within(
         self, part: Part, start: int, end: int, datastreams: Collection[int] | None, columns: Sequence[str]
     ) -> pa.Table | None:
-        filters = [("time", ">=", _stamp(start)), ("time", "<", _stamp(end))]
-        if datastreams is not None:
-            filters.append(("datastream", "in", list(datastreams)))
+        """The rows of one file, of which only the row groups are read that have readings of the span."""
+        footer = self.footer(part)
+        if footer is None:
+            return None
+        touched = [n for n, one in enumerate(footer.times) if one is None or (one[0] < end and one[1] >= start)]
+        if not touched:
+            return None
         try:
-            with pq.ParquetFile(part.path) as file:
-                if why := files.of_another_version(part.path, file.schema_arrow):
+            with part.open(footer.meta) as file:
+                table = file.read_row_groups(touched, columns=list(columns), use_threads=False)
+        except (OSError, pa.ArrowException) as error:
+            self.notices.add(files.unreadable(part, error))
+            return None
+        time = table["time"]
+        keep = pc.and_(pc.greater_equal(time, _stamp(start)), pc.less(time, _stamp(end)))
+        if datastreams is not None:
+            keep = pc.and_(keep, pc.is_in(table["datastream"], pa.array(list(datastreams), pa.int32())))
+        return table.filter(keep)
+
+    def footer(self, part: Part) -> Footer | None:
+        """What the file's footer says, read once; None for a file that cannot be read, which is told."""
+        if part.path not in self._footers:
+            self._footers[part.path] = self._read_footer(part)
+        return self._footers[part.path]
+
+    def _read_footer(self, part: Part) -> Footer | None:
+        try:
+            with part.open() as file:
+                if why := files.of_another_version(part, file.schema_arrow):
                     self.notices.add(why)
                     return None
-            return pq.read_table(part.path, columns=list(columns), filters=filters, partitioning=None)
+                return Footer(file.metadata, _extents(file.metadata, file.schema_arrow, "time"))
         except (OSError, pa.ArrowException) as error:
-            self.notices.add(files.torn(part.path, error))
+            self.notices.add(files.unreadable(part, error))
             return None
 
     # --- clocks -------------------------------------------------------------------------------------------------
 
     def clock(self, start: int, end: int) -> Clock:
         """How phenomenon time and the time of doing go together from ``start`` to ``end`` (phenomenon time, ms)."""
-        some = files.parts(self.folder / "readings", self.between("readings", start - DAY_MS, end + DAY_MS))
+        some = self.parts("readings", self.between("readings", start - DAY_MS, end + DAY_MS))
         rows, knots = 0, []
         for part in some:
-            with_stats = _bounds(part)
-            if with_stats is not None:
-                rows += with_stats[0]
-                knots.append(with_stats[1:])
+            footer = self.footer(part)
+            accepted = (
+                None if footer is None else _extents(footer.meta, footer.meta.schema.to_arrow_schema(), "accepted")
+            )
+            if footer is not None and footer.reach is not None and any(accepted or ()):
+                rows += footer.meta.num_rows
+                knots.append((max(one[1] for one in accepted or () if one is not None), footer.reach[1]))
         if rows <= EXACT_ROWS:
             knots = self._exact(some)
         if not knots:
@@ -297,12 +366,12 @@ class Archive:
 
     def between(self, topic: str, start: int | None, end: int | None) -> list[str]:
         """The days of a topic that ``start`` to ``end`` touches."""
-        first, last = (None if at is None else day_of(at) for at in (start, end))
+        first, last = (None if at is None else day_of(min(max(at, 0), FOREVER_MS)) for at in (start, end))
         return [day for day in self.days(topic) if (first is None or day >= first) and (last is None or day <= last)]
 
     def _times(self, day: str) -> tuple[int, int] | None:
-        found = [bounds for part in files.parts(self.folder / "readings", [day]) if (bounds := _spans(part))]
-        return (min(one[0] for one in found), max(one[1] for one in found)) if found else None
+        footers = (self.footer(part) for part in self.parts("readings", [day]))
+        return _reach(None if one is None else one.reach for one in footers)
 
 
 _NO_READINGS = pa.table(
@@ -331,29 +400,17 @@ def _stamp(at: int) -> pa.Scalar:
     return pa.scalar(at, pa.timestamp("ms", "UTC"))
 
 
-def _spans(part: Part) -> tuple[int, int] | None:
-    """The first and last ``time`` of a file by its footer, ms; None where it has no rows or cannot be read."""
-    return row_groups_span(part.path, "time")
-
-
-def row_groups_span(path: Path, column: str) -> tuple[int, int] | None:
-    """The least and the greatest value of a time column of a file by its footer, ms."""
-    try:
-        footer = pq.read_metadata(path)
-    except (OSError, pa.ArrowException):
-        return None  # told where its rows are read
-    at = footer.schema.to_arrow_schema().get_field_index(column)
-    found = [footer.row_group(number).column(at).statistics for number in range(footer.num_row_groups)]
-    known = [(_ms(one.min), _ms(one.max)) for one in found if one is not None and one.has_min_max]
+def _reach(some: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    """The least and the greatest of some extents; None where none is known."""
+    known = [one for one in some if one is not None]
     return (min(one[0] for one in known), max(one[1] for one in known)) if known else None
 
 
-def _bounds(part: Part) -> tuple[int, int, int] | None:
-    """Rows, the newest ``accepted`` and the newest ``time`` of a file by its footer."""
-    accepted, time = row_groups_span(part.path, "accepted"), row_groups_span(part.path, "time")
-    if accepted is None or time is None:
-        return None
-    return pq.read_metadata(part.path).num_rows, accepted[1], time[1]
+def _extents(footer: pq.FileMetaData, schema: pa.Schema, column: str) -> tuple[tuple[int, int] | None, ...]:
+    """The least and the greatest value of a time column in each row group, ms; None where it is not known."""
+    at = schema.get_field_index(column)
+    found = [footer.row_group(number).column(at).statistics for number in range(footer.num_row_groups)]
+    return tuple((_ms(one.min), _ms(one.max)) if one is not None and one.has_min_max else None for one in found)
 
 
 def _ms(value: object) -> int:

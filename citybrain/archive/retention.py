@@ -10,6 +10,7 @@ from pathlib import Path
 
 from citybrain.archive.files import ArchiveError
 from citybrain.archive.reader import DAY_MS, day_of
+from citybrain.archive.store import Store
 from config.contract import TOPICS
 from streams.archive import alone
 
@@ -41,8 +42,10 @@ def declared(text: str) -> dict[str, int]:
     return found
 
 
-def keep(archive: Path, pictures: Path, days: Mapping[str, int], now_ms: int) -> list[Removed]:
-    """Take away the days that are older than ``days`` says of their topic, at ``now_ms``."""
+def keep(
+    archive: Path, pictures: Path, days: Mapping[str, int], now_ms: int, store: Store | None = None
+) -> list[Removed]:
+    """Take away the days that are older than ``days`` says of their topic, at ``now_ms``; from the store too."""
     done = []
     for topic, some in sorted(days.items()):
         oldest = day_of(now_ms - some * DAY_MS)
@@ -54,7 +57,11 @@ def keep(archive: Path, pictures: Path, days: Mapping[str, int], now_ms: int) ->
         with alone(folder):
             for place in gone:
                 shutil.rmtree(place)
-        done.append(Removed(topic, tuple(place.name.removeprefix("day=") for place in gone)))
+        there = set() if store is None else {part.day for part in store.parts(topic) if part.day < oldest}
+        for day in sorted(there):
+            assert store is not None  # as ``there`` has some
+            store.remove(topic, day)
+        done.append(Removed(topic, tuple(sorted({*there, *(place.name.removeprefix("day=") for place in gone)}))))
     return [one for one in done if one.days]
 
 

@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from citybrain.checks import Check, fault, ok, warning
 from citybrain.checks.broker import Bounds
 from config.settings import Settings
+from streams.archive_files import Group, groups, parts
 
 SHOWN = 3
-_NAME = re.compile(r"p(\d+)-(\d+)-(\d+)-\d+of(\d+)\.parquet")  # as streams/archive.py writes them
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The files of one write: offsets ``first`` to ``next - 1`` of a partition, one file a day."""
-
-    partition: int
-    first: int
-    next: int
-    of: int
-    paths: tuple[Path, ...]
-
-    @property
-    def whole(self) -> bool:
-        """Whether all its files are there."""
-        return len(self.paths) == self.of
-
-
-def groups(folder: Path) -> list[Group]:
-    """The groups of a topic's folder by partition and offset."""
-    found: dict[tuple[int, ...], list[Path]] = defaultdict(list)
-    for path in folder.glob("day=*/p*.parquet"):
-        if match := _NAME.fullmatch(path.name):
-            found[tuple(int(part) for part in match.groups())].append(path)
-    return [
-        Group(partition, first, after, of, tuple(paths))
-        for (partition, first, after, of), paths in sorted(found.items())
-    ]
 
 
 def archive(settings: Settings, bounds: Bounds) -> list[Check]:
@@ -52,17 +20,15 @@ def archive(settings: Settings, bounds: Bounds) -> list[Check]:
     if not settings.archive.exists():
         return [ok("archive", f"nothing is archived yet at {settings.archive}")]
     checks = []
-    for folder in sorted(path for path in settings.archive.iterdir() if path.is_dir()):
-        by_partition: dict[int, list[Group]] = defaultdict(list)
-        for group in groups(folder):
-            by_partition[group.partition].append(group)
-        checks += [_partition(folder, part, found, bounds) for part, found in sorted(by_partition.items())]
+    for folder in sorted(path for path in settings.archive.glob("[!.]*") if path.is_dir()):
+        by_partition = groupby(groups(parts(folder)), lambda group: group.partition)
+        checks += [_partition(folder, number, list(found), bounds) for number, found in by_partition]
     return checks or [ok("archive", f"nothing is archived yet at {settings.archive}")]
 
 
 def _partition(folder: Path, number: int, found: list[Group], bounds: Bounds) -> Check:
     name = f"archive {folder.name} p{number}"
-    whole = [group for group in found if group.whole]
+    whole = [group for group in found if group.whole or group.moved_away]
     breaks = _breaks(whole)
     if breaks:
         remedy = "set the files that overlap aside, or restore those that are missing; then run this again"
@@ -83,7 +49,7 @@ def _partition(folder: Path, number: int, found: list[Group], bounds: Bounds) ->
         return fault(
             name, lost, "no message leaves the log before it is archived", "raise the retention; keep archive up"
         )
-    files = sum(len(group.paths) for group in whole)
+    files = sum(len(group.parts) for group in whole)
     torn = len(found) - len(whole)
     value = f"offsets {whole[0].first} to {after - 1} in {files} files"
     if torn:
@@ -105,9 +71,9 @@ def _breaks(whole: list[Group]) -> list[str]:
 
 def _unreadable(group: Group) -> str:
     """Why a file of the group cannot be read; empty when all can."""
-    for path in group.paths:
+    for part in group.parts:
         try:
-            pq.read_metadata(path)
+            part.open().close()
         except (OSError, pa.ArrowException) as error:
-            return f"{path.name} cannot be read: {error}"
+            return f"{part.path.name} cannot be read: {error}"
     return ""

@@ -32,7 +32,7 @@ def run(
     no_serve: bool,
 ) -> int:
     """Make the session; the exit code. Serves it until told to stop where no wall answers, unless ``no_serve``."""
-    city, archive = cities.load(settings.city), Archive(settings.archive)
+    city, archive = cities.load(settings.city), Archive.of(settings)
     ask = _asked(archive, city, start, end, incident, speed)
     first, last = span(archive, ask)
     _pictures(settings, city, archive, last)

@@ -34,7 +34,7 @@ def run(
 
 def _span(settings: Settings, start: str | None, end: str | None) -> tuple[int, int]:
     zone = cities.load(settings.city).timezone
-    there = Archive(settings.archive).reaches()
+    there = Archive.of(settings).reaches()
     if there is None:
         raise ArchiveError(f"{settings.archive} has no readings; record some with `citybrain demo`")
     last = moment(end, zone) if end else there[1]

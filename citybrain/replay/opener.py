@@ -21,8 +21,8 @@ class Opener:
         from citybrain.replay.recording import Span, span
 
         settings = self._settings
-        archive = Archive(settings.archive)
         try:
+            archive = Archive.of(settings)
             start, end = span(archive, ask)
             city, register = cities.load(settings.city), registers.load(settings.register)
             return Span(archive, settings.home, city, register, start, end)

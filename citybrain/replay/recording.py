@@ -6,6 +6,7 @@ Reads files and nothing else. Alerts, incidents and the ticks are the very bytes
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from wall.view import level
 AROUND_MS = 10 * 60_000  # shown before and after an incident
 BEFORE_MS = 7 * 86_400_000  # how far back it is looked for what was open at the start
 LONGEST_MS = 31 * 86_400_000  # a longer span is looked at piece by piece
+THREADS = 2  # that look for what the shards showed; they read and unpack files most of the time
 LATE_MS = 3_600_000  # messages of the span's readings may have come so much later
 
 
@@ -61,6 +63,7 @@ class Span:
         self.ticks = Ticks(archive, first - LATE_MS, last)
         self.pictures = Pictures(home / "pictures", archive, self._members, city.tick_ms)
         self._commands = archive.messages("audit", first, last)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recording")
 
     def _clipped(self, start: int, end: int) -> tuple[int, int]:
         """The part of the span of which there are readings."""
@@ -89,8 +92,8 @@ class Span:
         doing = self.clock.doing(at)
         value = np.full(self._datastreams, np.nan, np.float32)
         time_s = np.zeros(self._datastreams, np.int64)
-        for shard, members in enumerate(self._members):
-            state = self.pictures.at(shard, at, coarse)
+        states = self._pool.map(lambda shard: self.pictures.at(shard, at, coarse), range(len(self._members)))
+        for members, state in zip(self._members, states, strict=True):
             value[members], time_s[members] = state.value, state.time // 1000
         tick = self.ticks.place(at)
         ticked = self.ticks.read(tick) if tick >= 0 else None

@@ -89,7 +89,7 @@ def rerun(
     """Judge ``start`` to ``end`` (ms of phenomenon time) as it is and with ``changes``; raises ``ArchiveError``."""
     tell = progress or (lambda share, what: None)
     site = site or sites.load(settings)
-    archive = Archive(settings.archive)
+    archive = Archive.of(settings)
     archive.need(start, end)
     rules = site.layouts.rules
     otherwise, touched = changed(rules, changes)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from citybrain.archive import files
-from citybrain.archive.files import Part
 from citybrain.archive.reader import Archive
 from models.ticks import Ticked
+from streams.archive_files import Part
 
 REMEMBERED = 6  # row groups
+TOTALS_REMEMBERED = 20_000  # ticks, a day of them
 TOTALS = b'"totals":'
 
 
@@ -33,9 +33,10 @@ class Ticks:
 
     def __init__(self, archive: Archive, start: int, end: int) -> None:
         self._archive = archive
-        self._read: OrderedDict[tuple[Part, int], Sequence[str]] = OrderedDict()
+        self._read: OrderedDict[tuple[Part, int], Sequence[pa.StringScalar]] = OrderedDict()
+        self._known: OrderedDict[int, bytes] = OrderedDict()  # the totals of ticks, by their number
         found: dict[int, _Row] = {}
-        for part in files.parts(archive.folder / "ticks", archive.between("ticks", start, end)):
+        for part in archive.parts("ticks", archive.between("ticks", start, end)):
             for tick, row in self._index(part):
                 found.setdefault(tick, row)
         self.times: NDArray[np.int64] = np.array(sorted(found), np.int64)  # their ends, phenomenon time
@@ -52,7 +53,7 @@ class Ticks:
         """One tick as JSON (models/ticks.py); None where its file cannot be read any more."""
         at = self._rows[number]
         texts = self._texts(at.part, at.group)
-        return texts[at.row].encode() if at.row < len(texts) else None
+        return texts[at.row].as_buffer().to_pybytes() if at.row < len(texts) else None
 
     def read(self, number: int) -> Ticked | None:
         """One tick."""
@@ -70,9 +71,13 @@ class Ticks:
 
     def _totals(self, number: int) -> bytes:
         """The totals in the JSON of a tick, found without reading the rest: hundreds are asked for at once."""
-        body = self.body(number) or b""
-        at = body.find(TOTALS)
-        return body[at + len(TOTALS) : body.index(b"}", at) + 1] if at >= 0 else b""
+        if number not in self._known:
+            body = self.body(number) or b""
+            at = body.find(TOTALS)
+            self._known[number] = body[at + len(TOTALS) : body.index(b"}", at) + 1] if at >= 0 else b""
+            while len(self._known) > TOTALS_REMEMBERED:
+                self._known.popitem(last=False)
+        return self._known[number]
 
     def all(self) -> Iterator[Ticked]:
         """Every tick in order."""
@@ -83,24 +88,25 @@ class Ticks:
 
     def _index(self, part: Part) -> Iterator[tuple[int, _Row]]:
         try:
-            with pq.ParquetFile(part.path) as file:
-                if why := files.of_another_version(part.path, file.schema_arrow):
+            with part.open() as file:
+                if why := files.of_another_version(part, file.schema_arrow):
                     self._archive.notices.add(why)
                     return
                 for group in range(file.num_row_groups):
                     keys = file.read_row_group(group, columns=["key"])["key"].to_pylist()
                     yield from ((int(key), _Row(part, group, row)) for row, key in enumerate(keys))
         except (OSError, pa.ArrowException) as error:
-            self._archive.notices.add(files.torn(part.path, error))
+            self._archive.notices.add(files.unreadable(part, error))
 
-    def _texts(self, part: Part, group: int) -> Sequence[str]:
+    def _texts(self, part: Part, group: int) -> Sequence[pa.StringScalar]:
         key = (part, group)
         if key not in self._read:
             try:
-                with pq.ParquetFile(part.path) as file:
-                    self._read[key] = file.read_row_group(group, columns=["value"])["value"].to_pylist()
+                with part.open() as file:
+                    table = file.read_row_group(group, columns=["value"], use_threads=False)
+                    self._read[key] = table["value"].combine_chunks()
             except (OSError, pa.ArrowException) as error:
-                self._archive.notices.add(files.torn(part.path, error))
+                self._archive.notices.add(files.unreadable(part, error))
                 self._read[key] = ()
             while len(self._read) > REMEMBERED:
                 self._read.popitem(last=False)

@@ -109,7 +109,7 @@ def gather(settings: Settings, name: str | None, start: int | None, end: int | N
     if start is not None and end is not None and end <= start:
         raise ReportError("the span is empty; give --to after --from")
     city = cities.load(settings.city)
-    archive = Archive(settings.archive)
+    archive = Archive.of(settings)
     case = archive.incident(name or _gravest(archive, start, end, now))
     try:
         register = registers.load(settings.register)
