@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from river import anomaly
 
 from bench import nab, recall, week
-from models import detectors, univariate
+from models import detectors
 from models.detectors import Detector, Neighbourly, State
 
 N = 100_000
@@ -33,7 +33,7 @@ CITY_RATE = 19_000  # readings a second of the default city
 
 def main(as_json: bool = False, n: int = N, days: int = 7) -> int:
     """Measure; prints a table, or one JSON object as the last line."""
-    result = {"speed": speed(), "week": recall.measure(n, days), "nab": numenta()}
+    result = {"speed": speed(), "week": recall.measure(n, days), "nab": nab.measure()}
     if as_json:
         print(json.dumps(result))
         return 0
@@ -171,25 +171,6 @@ def ewma(state: NDArray[np.float32], rows: NDArray[np.int32], value: NDArray[np.
             state[rows[k], 0] = mean + 0.02 * gap
             state[rows[k], 1] = 0.98 * (variance + 0.02 * gap * gap)
     return z
-
-
-def numenta() -> dict[str, Any]:
-    """NAB's scores of ``citybrain score`` on the corpora at hand, whole and each, and the time for a reading."""
-    if not nab.CORPUS.exists():
-        return {"corpora": "not on this machine"}
-    files = nab.corpus()
-    univariate.step(univariate.start(), np.zeros(1, np.int64), np.zeros(1))  # compile
-    before = time.process_time()
-    scores = nab.run(nab.univariate, files)
-    took = time.process_time() - before
-    figures: dict[str, Any] = {profile: round(nab.sweep(scores, files, profile)[0], 1) for profile in nab.PROFILES}
-    for folder in sorted({series.name.partition("/")[0] for series in files}):
-        part = [series for series in files if series.name.startswith(folder)]
-        if any(len(series.windows) for series in part):
-            figures[folder] = round(nab.at(scores, part, univariate.ALERT), 1)
-    figures["standard_at_the_fixed_line"] = round(nab.at(scores, files, univariate.ALERT), 1)
-    figures["us_per_reading"] = round(took / sum(len(series.value) for series in files) * 1e6, 2)
-    return figures
 
 
 if __name__ == "__main__":

@@ -73,12 +73,16 @@ class City:
         return slice(int(first), int(last))
 
     def mean(self, tick: int) -> Float32:
-        """What is to be expected of every datastream at ``tick`` of the week, its mood and habit included."""
+        """What is to be expected of every datastream at ``tick`` of the week, after moods and habits moved on."""
+        self.habit[:] = HABIT_STAYS * self.habit + _noise(self.rng, len(self), HABIT * (1 - HABIT_STAYS**2) ** 0.5)
+        self.mood[:] = MOOD_STAYS * self.mood + _noise(self.rng, len(self.mood), MOOD * (1 - MOOD_STAYS**2) ** 0.5)
+        return self.usual(tick)
+
+    def usual(self, tick: int) -> Float32:
+        """The same with moods and habits as they are."""
         hour = tick / 12.0 % 24.0
         rhythm = 1.15 + np.sin((hour - 8.0) / 24.0 * 2.0 * np.pi)
         weekend = 1.2 if tick // TICKS_A_DAY % 7 >= 5 else 1.0
-        self.habit[:] = HABIT_STAYS * self.habit + _noise(self.rng, len(self), HABIT * (1 - HABIT_STAYS**2) ** 0.5)
-        self.mood[:] = MOOD_STAYS * self.mood + _noise(self.rng, len(self.mood), MOOD * (1 - MOOD_STAYS**2) ** 0.5)
         shared = np.exp(self.mood)[self.district] * (rhythm * weekend * rise(tick))
         mean: Float32 = (self.base * shared * np.exp(self.habit)).astype(np.float32)
         return mean

@@ -724,3 +724,197 @@ class Onset:
         if onset and score >= 0.5:
             self.alerts += 1
         return score if onset else 0.1 * score
+
+
+class Profile:
+    """Twin of ``models.forecast.profile`` for one datastream: dictionaries and lists."""
+
+    def __init__(self, forecaster: Any) -> None:
+        self.counts, self.week, self.step_ms = forecaster.counts, forecaster.season == "week", forecaster.step_ms
+        self.lags = [minutes * 60_000 // self.step_ms for minutes in (15, 30, 60)]
+        self.points: dict[tuple[int, int], float] = {}
+        self.seen: dict[int, float] = {}
+        self.time: int | None = None
+        self.slot = 0
+        self.off = self.last = self.level = self.local = self.spread = self.samples = 0.0
+        self.past: list[float | None] = [None] * 4
+        self.link = [0.0] * 3
+        self.half = [[0.0, 0.0] for _ in range(3)]
+
+    def slot_of(self, day_kind: int, local_ms: int) -> int:
+        """Working day or not; of a week, the day, or 7 for a holiday."""
+        if self.week:
+            return 7 if day_kind == 2 else (local_ms // 86_400_000 + 3) % 7
+        return min(day_kind, 1)
+
+    def corners(self, local_ms: int) -> list[tuple[int, float]]:
+        """The two points of the day beside a time, and what each weighs."""
+        hours = local_ms % 86_400_000 / 3_600_000 - 0.5
+        share = hours - math.floor(hours)
+        both = [(math.floor(hours) % 24, 1.0 - share), ((math.floor(hours) + 1) % 24, share)]
+        return [(node, part) for node, part in both if part > 0.0]
+
+    def usual(self, slot: int, local_ms: int) -> float:
+        """The usual value on the even scale, without the level."""
+        return sum(part * self.point(slot, node) for node, part in self.corners(local_ms))
+
+    def point(self, slot: int, node: int) -> float:
+        """A point of the day, lent by another kind of day while it is unseen."""
+        lenders = [slot, slot - 1, slot + 1, 0]
+        known = [self.points[lender, node] for lender in lenders if (lender, node) in self.points]
+        return known[0] if known else self.local - self.level
+
+    def step(self, time_ms: int, value: float, day_kind: int, local_ms: int) -> None:
+        """Learn one reading."""
+        if not math.isfinite(value) or (self.time is not None and time_ms <= self.time):
+            return
+        x = min(max(value, -1e15), 1e15)
+        x = math.sqrt(max(x, 0.0) + 0.375) if self.counts else x
+        weight = 1.0
+        if self.time is None:
+            self.local = kept(x)
+        else:
+            passed = time_ms - self.time
+            steps = (time_ms - 1) // self.step_ms - (self.time - 1) // self.step_ms
+            if steps:
+                self.learn(local_ms - passed, steps)
+            weight = 1.0 if passed >= self.step_ms else passed / (passed + self.step_ms / 3.0)
+        slot = self.slot_of(day_kind, local_ms)
+        off = x - self.usual(slot, local_ms) - self.level
+        self.off = kept(self.off + weight * (off - self.off))
+        self.last, self.slot, self.time = kept(off), slot, time_ms
+        self.local = kept(self.local + (0.2 if weight == 1.0 else weight) * (x - self.local))
+
+    def learn(self, local_ms: int, steps: int) -> None:
+        """A step is over: bands, links, the points of the day and the level; ``steps`` have passed."""
+        samples = min(self.samples + 1.0, 1e6)
+        rate = max(1.0 / 672.0, 1.0 / (samples + 1.0))
+        base = self.usual(self.slot, local_ms)
+        for h, lag in enumerate(self.lags):
+            before = self.past[lag - 1] if lag else None
+            if before is None:
+                continue
+            error = abs(self.last - self.share(h) * before)
+            self.link[h] = kept(self.link[h] + rate * (self.last * before - self.link[h]))
+            for level, inside in enumerate((0.8, 0.9)):
+                half = self.half[h][level] or 2.0 * error
+                half *= 1.0 + max(0.03, 1.0 / (samples + 1.0)) * ((error > half) - (1.0 - inside))
+                self.half[h][level] = kept(max(half, 1e-3 * (1.0 + abs(base))))
+        self.spread = kept(self.spread + rate * (self.off**2 - self.spread))
+        most = 3.0 * self.half[2][1]
+        learned = self.off if samples <= 8 or most == 0.0 else min(max(self.off, -most), most)
+        weight, seen = self.step_ms / 3_600_000, self.seen.get(self.slot, 0.0)
+        for node, part in self.corners(local_ms):
+            old = self.points.get((self.slot, node))
+            new = base + learned if old is None else old + weight / (min(seen, 4.0) + 1.0) * part * learned
+            self.points[self.slot, node] = kept(new)
+        self.seen[self.slot] = kept(seen + self.step_ms / 86_400_000)
+        self.level = kept(self.level + weight / 48.0 * learned)
+        self.past = ([None] * (steps - 1) + [self.off] + self.past)[:4]
+        self.samples = samples
+
+    def share(self, h: int) -> float:
+        """How much of a departure is left after a horizon."""
+        return min(max(self.link[h] / self.spread, 0.0), 1.0) if self.spread > 0.0 else 0.0
+
+    def ahead(self, h: int, day_kind: int, local_ms: int) -> tuple[float, float, float]:
+        """Middle and half widths at one horizon, on the even scale."""
+        if self.samples < 8 or not self.lags[h] or self.half[h][0] == 0.0:
+            return (math.nan, math.nan, math.nan)
+        middle = self.usual(self.slot_of(day_kind, local_ms), local_ms) + self.level + self.share(h) * self.off
+        return middle, self.half[h][0], self.half[h][1]
+
+
+def trend(readings: Sequence[tuple[float, float]], memory: float, lasts: float, floor: float) -> list[list[float]]:
+    """Twin of ``models.forecast.trend`` after the last of the ``readings`` (minute, value): middle and deviation at
+    each of MINUTES, by a line fitted anew to all of them."""
+    noise = 0.0
+    for seen in range(2, len(readings)):
+        level, slope, _ = _line(readings[:seen], memory)
+        passed = readings[seen][0] - readings[seen - 1][0]
+        missed = readings[seen][1] - level - slope * lasts * (1.0 - math.exp(-passed / lasts))
+        noise += max(1.0 / 30.0, 1.0 / (seen - 1)) * (missed**2 - noise)
+    level, slope, doubt = _line(readings, memory)
+    told = []
+    for minutes in (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0):
+        ahead = lasts * (1.0 - math.exp(-minutes / lasts))
+        middle = level + slope * ahead if minutes else readings[-1][1]
+        told.append([middle, math.sqrt(max(noise, floor**2)) * math.sqrt(1.0 + doubt(ahead))])
+    return told
+
+
+def _line(readings: Sequence[tuple[float, float]], memory: float) -> tuple[float, float, Callable[[float], float]]:
+    """Level now and slope of the weighted least-squares line, and its variance at a distance, in that of the noise."""
+    t = [minute - readings[-1][0] for minute, _ in readings]
+    w = [math.exp(age / memory) for age in t]
+    total = sum(w)
+    centre = sum(a * b for a, b in zip(w, t, strict=True)) / total
+    mean = sum(a * x for a, (_, x) in zip(w, readings, strict=True)) / total
+    spread = sum(a * (b - centre) ** 2 for a, b in zip(w, t, strict=True))
+    slope = sum(a * (b - centre) * (x - mean) for a, b, (_, x) in zip(w, t, readings, strict=True)) / spread
+    return mean - slope * centre, slope, lambda ahead: 1.0 / total + (ahead - centre) ** 2 / spread
+
+
+def in_unison(off: float, known: float, wide: tuple[float, float] | None) -> float:
+    """Twin of ``models.departures``: by how many deviations the mean of ``known`` datastreams, off by ``off`` in all,
+    is off, once each is relieved of the mean departure of ``wide`` (off, known)."""
+    mood = wide[0] / max(wide[1], 1.0) if wide else 0.0
+    return (off / known - mood) * math.sqrt(known)
+
+
+Square = tuple[int, int, int]
+"""(row, column, cells a side)."""
+
+
+def cells_of(box: Square) -> set[tuple[int, int]]:
+    """The cells of a box."""
+    return {(box[0] + down, box[1] + right) for down in range(box[2]) for right in range(box[2])}
+
+
+def box_sum(values: dict[tuple[int, int], float], box: Square) -> float:
+    """Twin of ``Boxes.sums``: cell by cell."""
+    return sum(values.get(cell, 0.0) for cell in sorted(cells_of(box)))
+
+
+def strongest(scores: dict[Square, float], least: float, most: int) -> list[Square]:
+    """Twin of ``Boxes.strongest``: the strangest first, of equal ones the smaller; none that shares a cell."""
+    found: list[Square] = []
+    for box in sorted(scores, key=lambda box: (-scores[box], box[2])):
+        if scores[box] >= least and len(found) < most and not any(cells_of(box) & cells_of(one) for one in found):
+            found.append(box)
+    return found
+
+
+class AlertBudget:
+    """Twin of ``models.budget``: all events of all time, counted again at each call."""
+
+    def __init__(self) -> None:
+        self.began: int | None = None
+        self.events: list[dict[str, Any]] = []
+
+    def judge(self, claims: Sequence[tuple[int, float]], now: int, per_hour: float) -> tuple[float, set[int]]:
+        """The line, and which datastreams become alerts."""
+        self.began = now if self.began is None else self.began
+        hour = 3_600_000
+        for datastream, score in claims:
+            event = self._running(datastream, now)
+            if event is None:
+                self.events.append({"who": datastream, "onset": now, "score": score, "alerted": None})
+            else:
+                event["score"] = max(event["score"], score)
+        day = sorted((event["score"] for event in self.events if now - event["onset"] <= 24 * hour), reverse=True)
+        allowed = int(per_hour * min(max((now - self.began) / hour, 1.0), 24.0))
+        line = (day[allowed] if allowed < len(day) else 0.0) if per_hour > 0 else math.inf
+        told: set[int] = set()
+        for datastream, score in sorted(claims, key=lambda claim: (-claim[1], claim[0])):
+            spent = sum(event["alerted"] is not None and now - event["alerted"] < hour for event in self.events)
+            event = self._running(datastream, now)
+            if event and event["alerted"] is None and score > line and spent < math.ceil(2.0 * per_hour):
+                event["alerted"] = now
+                told.add(datastream)
+        return line, told
+
+    def _running(self, datastream: int, now: int) -> dict[str, Any] | None:
+        """The event of a datastream within the refractory time."""
+        mine = [event for event in self.events if event["who"] == datastream and now - event["onset"] < 1_800_000]
+        return mine[-1] if mine else None
