@@ -143,6 +143,14 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "unit-decline": ("力量拒绝", "unit declined"),
     "unit-arrive": ("力量到场", "unit on scene"),
     "unit-release": ("力量归队", "unit released"),
+    "plan-proposed": ("建议预案", "plan proposed"),
+    "plan-launched": ("启动预案", "plan launched"),
+    "plan-declined": ("不采用预案", "plan declined"),
+    "plan-withdrawn": ("撤回预案建议", "plan withdrawn"),
+    "wall-on": ("上大屏", "put on the wall"),
+    "wall-off": ("撤下大屏", "taken off the wall"),
+    "re-alarm": ("再次告警", "asks again"),
+    "alert-unsuppress": ("告警取消抑制", "alert shown again"),
     "exercise-over": ("演练结束", "drill over"),
 }
 PROPERTIES: dict[str, tuple[str, str]] = {
@@ -152,6 +160,14 @@ PROPERTIES: dict[str, tuple[str, str]] = {
     "water_level": ("积水深度", "water level"),
     "rainfall": ("雨强", "rainfall"),
     "vehicles": ("车辆数", "vehicles"),
+    "pump_running": ("泵站运行", "pumps running"),
+    "wind_speed": ("风速", "wind speed"),
+    "temperature": ("气温", "temperature"),
+    "drain_level": ("井水位", "drain level"),
+    "entered": ("进站", "entered"),
+    "left": ("出站", "left"),
+    "river_level": ("河道水位", "river level"),
+    "trapped": ("被困人数", "people trapped"),
 }
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 from kafka import KafkaProducer
 from playwright.sync_api import Browser, Page, expect
@@ -21,6 +22,7 @@ from models.values import Alert, Detection, Severity, Text, Why, alert_id, to_js
 from tests.e2e import desk
 from tests.wall import feed
 from tests.wall.stage import Stage
+from wall.accounts import FAILURES, add_user, enrol
 
 pytestmark = [
     pytest.mark.skipif(desk.CHROMIUM is None, reason="no chromium on this machine; install Debian's package chromium"),
@@ -243,6 +245,64 @@ def test_a_viewer_cannot_acknowledge_by_no_way(chromium: Browser, room: Room) ->
     page.context.close()
 
 
+def test_what_is_drawn_anew_takes_no_click_and_no_comment(chen: Page, wang: Page, room: Room) -> None:
+    """The incident moves while a button is held down, and while a comment is written: click and words stay."""
+    key = room.happens("Moderate", "east-station")
+    for page in (chen, wang):
+        desk.wait_for_alert(page, key, timeout_s=30)
+    desk.choose(chen, key)
+    take = chen.locator(".case .take")
+    expect(take).to_be_visible(timeout=30_000)
+    take.hover()
+    chen.mouse.down()
+    says(wang, room, key, "北门已疏散")
+    expect(chen.locator(".case .history")).to_contain_text("北门已疏散", timeout=30_000)
+    chen.mouse.up()
+    expect(chen.locator(".detail .came")).to_have_attribute("data-kind", "done", timeout=40_000)
+    chen.keyboard.press("c")
+    chen.keyboard.type("等待")
+    says(wang, room, key, "南门已疏散")
+    expect(chen.locator(".case .history")).to_contain_text("南门已疏散", timeout=30_000)
+    chen.keyboard.type("消防")
+    expect(chen.locator(".detail .act input")).to_have_value("等待消防")
+    other = room.happens("Moderate", "east-station")
+    desk.wait_for_alert(chen, other, timeout_s=30)
+    desk.choose(chen, other)
+    expect(chen.locator(".detail .act input")).to_have_value("")  # what was written was about the other
+    desk.choose(chen, key)
+    expect(chen.locator(".detail .act input")).to_have_value("等待消防")
+    chen.fill(".detail .act input", "")
+
+
+def says(page: Page, room: Room, key: str, comment: str) -> None:
+    """A comment on the incident of the alert, as anybody may send it."""
+    order = {"about": "incident", "subject": room.alert(key).incident, "do": "comment", "comment": comment}
+    sent = """async (body) => (await fetch("/order", {method: "POST", body: JSON.stringify(body),
+      headers: {"content-type": "application/json"}})).status"""
+    assert page.evaluate(sent, order) == 200
+
+
+def test_a_hidden_page_tells_by_the_browser(chromium: Browser, room: Room) -> None:
+    """Of red and orange alerts, with what and where; of others, and while the page is seen, it does not."""
+    page = desk.open_page(chromium)
+    page.context.grant_permissions(["notifications"])
+    page.add_init_script(
+        "window.told = []; window.Notification = class extends Notification "
+        "{ constructor(title, more) { super(title, more); window.told.push([title, more.body]); } };"
+    )
+    desk.login(page, room.stage.url, "wang", room.stage.password)
+    desk.show_all(page)
+    desk.wait_for_alert(page, room.happens("Severe", "east-station"))
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+    minor, severe = room.happens("Minor", "east-station"), room.happens("Severe", "east-station")
+    desk.until(page, "(ids) => ids.every((id) => window.citybrain.state.alerts.has(id))", [minor, severe])
+    number = room.alert(severe).detection.headline.zh.rpartition(" ")[2]
+    desk.until(page, "() => window.told.length > 0")
+    told = page.evaluate("window.told")
+    assert [(title.startswith("重要"), title.endswith(number), bool(body)) for title, body in told] == [(True,) * 3]
+    page.context.close()
+
+
 def test_who_else_looks_is_told(chen: Page, wang: Page, room: Room) -> None:
     """Two desks on one alert know of each other, and no longer when one goes on."""
     one, two = room.happens(), room.happens()
@@ -359,6 +419,39 @@ def faults(page: Page) -> list[str]:
     page.evaluate((VENDOR / "axe.min.js").read_text("utf-8"))
     found = page.evaluate("(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
     return [f"{one['id']}: {[node['target'] for node in one['nodes']][:4]}" for one in found["violations"]]
+
+
+def test_the_login_says_what_is_wrong_locks_and_asks_the_second_code(chromium: Browser, room: Room) -> None:
+    """An admin must be enrolled, then give a code; five wrong passwords lock the name; each page keeps to WCAG AA."""
+    book = room.stage.settings.secrets / "users.json"
+    add_user(book, "boss", "admin", room.stage.password)
+    page = desk.open_page(chromium)
+    entered(page, room, "boss", room.stage.password)
+    expect(page.locator(".error")).to_contain_text("citybrain user totp")
+    secret = enrol(book, "boss").secret
+    entered(page, room, "boss", room.stage.password)
+    expect(page.locator("#code")).to_be_focused()
+    page.fill("#code", "000000")
+    page.click("form[action='/login/code'] button")
+    expect(page.locator(".error")).not_to_be_empty()
+    assert faults(page) == []
+    page.fill("#code", pyotp.TOTP(secret).now())
+    page.click("form[action='/login/code'] button")
+    page.wait_for_url("**/desk")
+    for _ in range(FAILURES + 1):
+        entered(page, room, "nobody", "wrong")
+    expect(page.locator(".error")).to_contain_text("5 分钟")
+    assert faults(page) == []
+    assert desk.elsewhere(page) == []
+    page.context.close()
+
+
+def entered(page: Page, room: Room, user: str, password: str) -> None:
+    """What the login page says to this name and password."""
+    page.goto(f"{room.stage.url}/login?next=/desk")
+    page.fill("#user", user)
+    page.fill("#password", password)
+    page.click("button[type=submit]")
 
 
 def test_the_pages_keep_to_wcag_aa(chen: Page, chromium: Browser, room: Room) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from config import city as cities
 from config import contract
+from config import register as registers
 from config import units as fleets
+from config.settings import Settings
+from tests.citybrain.replay import rig
 from tests.e2e import desk
 from tests.e2e.test_desk import faults
-from tests.wall import feed
 from tests.wall.room import Running
 from tests.wall.stage import Stage
 from wall.accounts import add_user
@@ -28,14 +31,21 @@ pytestmark = [
 WAIT_MS = 30_000
 
 
+def recorded(folder: Path) -> Settings:
+    """Half an hour of archive, of which an incident is one."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        return rig.settings(folder)
+
+
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """A small Chengdu with the real room, a planner, and a datastream that nobody registered."""
     city = cities.load("chengdu")
     with (
         tempfile.TemporaryDirectory(prefix="planner-") as name,
-        Stage(Path(name), feed.register(city, cameras=500), city, answers=False) as made,
-        Running(made, fleets.of_city(city), {}),
+        Stage(Path(name), registers.load(recorded(Path(name)).register), city, answers=False) as made,
+        Running(made, fleets.of_city(city), {"incident-1": rig.incident()}),
     ):
         add_user(made.settings.secrets / "users.json", "lin", "planner", made.password)
         now = int(time.time() * 1000)
@@ -116,6 +126,43 @@ def test_the_tabs_keep_to_wcag_aa(lin: Page) -> None:
     for tab in ("rules", "packs", "silences", "roster", "past"):
         show(lin, tab)
         assert faults(lin) == [], tab
+
+
+def test_a_change_is_tried_on_the_last_day_before_it_is_made(lin: Page) -> None:
+    """The dial at 12 alerts an hour: what would come and go, beside what was; nothing is changed by looking."""
+    show(lin, "rules")
+    lin.locator("#tab-rules input[type=number]").fill("12")
+    lin.locator("#tab-rules .card").first.locator("button.plain").click()
+    card = lin.locator("[data-result=preview]")
+    expect(card.locator(".versus b")).to_have_count(2, timeout=4 * WAIT_MS)
+    expect(card.locator("details")).to_have_count(3)
+    assert faults(lin) == []
+
+
+def asked_by(page: Page) -> list[str]:
+    """The addresses that the page asks from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    return asked
+
+
+def test_an_incident_is_replayed_and_reported(lin: Page, stage: Stage) -> None:
+    """From the planner's page to a replay's wall and desk, which ask nothing elsewhere, and to the report."""
+    show(lin, "past")
+    row = lin.locator('#tab-past tr[data-id="incident-1"]')
+    row.locator("button").click()
+    links = lin.locator("#tab-past a[href*='/replay/']")
+    expect(links).to_have_count(2, timeout=2 * WAIT_MS)
+    for at in range(2):
+        page = lin.context.new_page()
+        asked = asked_by(page)
+        page.goto(stage.url + str(links.nth(at).get_attribute("href")))
+        desk.wait_until_live(page)
+        assert (faults(page), [url for url in asked if not url.startswith((stage.url, "data:", "blob:"))]) == ([], [])
+        page.close()
+    report = str(row.locator("a", has_text="HTML").get_attribute("href"))
+    told = lin.context.request.get(stage.url + report, timeout=4 * WAIT_MS)
+    assert (told.status, "春熙路人流" in told.text()) == (200, True)
 
 
 def test_who_only_looks_can_press_nothing(chromium: Browser, stage: Stage) -> None:

@@ -17,6 +17,7 @@ from models import alarm, incidents
 from models.flood import Flooded
 from models.values import Incident, Task, Text
 from tests.e2e import desk
+from tests.e2e.test_desk import faults
 from tests.wall import feed
 from tests.wall.stage import Stage
 from wall.accounts import add_user
@@ -328,6 +329,8 @@ def test_a_wall_needs_no_login_and_fills_its_screen(
     width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert (width, height) == size
     assert page.locator("[data-state=failed]").count() == 0
+    if size == desk.SIZES["desk"]:
+        assert faults(page) == []
     maps = [it for it in page.locator(".map > .layers > canvas.heat").all() if it.is_visible()]
     assert len(maps) == (2 if size[0] / size[1] >= 2.5 else 1)
     for canvas in maps:

@@ -186,7 +186,7 @@ def _drill(one: exercises.Listed) -> Row:
         drill = exercises.load(one.path)
     except DrillError as error:
         return row | {"refused": str(error)}
-    return row | {"title": text(drill.title), "city": drill.city, "lasts": drill.lasts}
+    return row | {"title": text(drill.title), "city": drill.city, "minutes": round(drill.lasts_ms / 60_000)}
 
 
 def incidents(rows: Mapping[bytes, bytes]) -> list[Row]:

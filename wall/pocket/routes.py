@@ -27,7 +27,7 @@ from wall.words import catalogue
 
 JSON = "application/json"
 WORKER = Path(__file__).parent.parent / "assets" / "js" / "pocket" / "worker.mjs"
-WORDS = ("pocket.", "state.", "head.", "time.", "severity.", "unit.")  # the families that the page says
+WORDS = ("pocket.", "state.", "head.", "time.", "severity.", "unit.", "who.")  # the families that the page says
 
 
 class Pocket:

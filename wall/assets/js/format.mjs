@@ -6,7 +6,7 @@ export class Format {
     this.words = words;
     const locale = lang === "zh" ? "zh-CN" : "en-GB";
     this.plain = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-    this.compact = new Intl.NumberFormat(locale, { notation: "compact", maximumSignificantDigits: 2 });
+    this.compact = new Intl.NumberFormat(lang === "zh" ? locale : "en-US", { notation: "compact", maximumSignificantDigits: 2 });
     this.fine = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
     const time = (options) => new Intl.DateTimeFormat(locale, { timeZone: timezone, hourCycle: "h23", ...options });
     this.clockOf = time({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -55,6 +55,12 @@ export class Format {
   }
 
   unit(unit) { return this.known(`unit.${unit}`, unit === "1" ? "" : unit); }
+
+  // A moment that is to come or has been: of today the clock alone, else with its day.
+  moment(ms, now) { return this.iso(ms) === this.iso(now) ? this.clock(ms) : this.stamp(ms); }
+
+  // Who does a task: a department, a role or a kind of unit, as plans name them.
+  who(id) { return this.known(`who.${id}`, id); }
 
   property(id) { return this.known(`property.${id}`, id.replaceAll("_", " ")); }
 

@@ -114,7 +114,7 @@ export class Case {
 
   #rows(plan, tasks) {
     const f = this.app.format, zones = new Map(this.app.ground.zones.map((zone) => [zone.id, zone]));
-    const inputs = Object.entries(plan.inputs).filter(([, value]) => value !== null).map(([name, value]) => `${f.known(`input.${name}`, name)} ${typeof value === "number" ? f.number(value) : f.known(`input.value.${value}`, value)}`);
+    const inputs = Object.entries(plan.inputs).filter(([, value]) => value !== null && value !== "").map(([name, value]) => `${f.known(`input.${name}`, name)} ${typeof value === "number" ? f.number(value) : f.known(`input.value.${value}`, value)}`);
     const rows = [["plan.because", inputs], ["plan.measures", plan.measures.map((name) => f.known(`measure.${name}`, name))],
       ["plan.zones", plan.zones_closed.map((id) => f.both(zones.get(id)?.name) || id)], ["plan.units", plan.units.map((need) => `${f.known(`unit.kind.${need.kind}`, need.kind)} × ${need.count}`)],
       ["plan.tasks", tasks ? plan.tasks.map((task) => `${f.both(task.what)} (${f.who(task.who)})`) : []]];
@@ -135,7 +135,7 @@ export class Case {
     const rows = it.tasks.map((task) => {
       const open = task.state === "open", late = open && task.deadline && this.app.now() > task.deadline;
       const box = el("input", { type: "checkbox", "data-incident": it.id, checked: task.state === "done", disabled: !open || !this.app.user.commands, onchange: () => this.tick(task) });
-      const by = task.by ? `${task.by} ${f.clock(task.at)}` : task.deadline ? f.t("task.until", { at: f.clock(task.deadline) }) : "";
+      const by = task.by ? `${task.by} ${f.clock(task.at)}` : task.deadline ? f.t("task.until", { at: f.moment(task.deadline, this.app.now()) }) : "";
       return el("li", { class: late ? "late" : task.state, "data-task": task.id }, el("label", {}, box, ` ${f.both(task.what)}`), el("small", {}, [f.who(task.who), by].filter(Boolean).join(" · ")));
     });
     return el("div", {}, el("h4", {}, f.t("incident.tasks")), el("ul", { class: "tasks" }, ...rows));

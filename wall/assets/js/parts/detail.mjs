@@ -89,7 +89,7 @@ export class Detail {
       ["detail.place", place],
       ["detail.began", f.stamp(alert.onset)],
       ["detail.opened", f.stamp(alert.opened)],
-      ["detail.deadline", f.clock(alert.deadline) + (waiting(alert) && this.app.now() > alert.deadline ? ` · ${f.t("alert.overdue")}` : "")],
+      ["detail.deadline", f.moment(alert.deadline, this.app.now()) + (waiting(alert) && this.app.now() > alert.deadline ? ` · ${f.t("alert.overdue")}` : "")],
     ];
     if (alert.value !== null) rows.push(["detail.measured", `${f.number(alert.value)} ${unit}`, this.#gauge(alert)]);
     if (alert.expected !== null) rows.push(["detail.expected", `${f.number(alert.expected)} ${unit} ${alert.expected ? `(${f.change(alert.value, alert.expected)})` : ""}`]);

@@ -108,7 +108,7 @@ class Emergency {
     if (!row.tasks.length) { body.replaceChildren(el("p", { class: "none" }, f.t("takeover.noplan"))); this.tasks = []; return; }
     this.tasks = row.tasks.map((task, i) => {
       const when = el("b"), open = task.state === "open";
-      const node = el("li", { class: task.state }, el("i", {}, open ? String(i + 1) : task.state === "done" ? "✓" : "–"), el("span", {}, f.both(task.what), el("small", {}, [task.who, task.by].filter(Boolean).join(" · "))), when);
+      const node = el("li", { class: task.state }, el("i", {}, open ? String(i + 1) : task.state === "done" ? "✓" : "–"), el("span", {}, f.both(task.what), el("small", {}, [f.who(task.who), task.by].filter(Boolean).join(" · "))), when);
       return { task, node, when };
     });
     const title = row.plan ? el("p", { class: "plan-title" }, f.both(row.plan.title), row.plan.launched ? "" : el("em", {}, f.t("takeover.proposed"))) : "";

@@ -61,7 +61,7 @@ export class Work {
     const f = this.f, going = job.state === "running";
     this.running.hidden = !going;
     if (job.progress === null) this.bar.removeAttribute("value"); else this.bar.value = job.progress;
-    say(this.what, going ? f.t("plan.work.running", { share: job.progress === null ? "" : f.percent(job.progress), note: job.note, span: f.span(Date.now() - job.began) }) : "");
+    say(this.what, going ? f.t("plan.work.running", { share: job.progress === null ? "" : f.percent(job.progress), note: f.known(`plan.note.${job.note.replaceAll(" ", "-")}`, job.note), span: f.span(Date.now() - job.began) }) : "");
     if (job.state === "failed") this.tab.tell("failed", f.t("plan.failed", { error: job.error }));
     if (job.state === "stopped") this.tab.tell("", f.t("plan.work.stopped"));
     if (job.state === "done" && job.result) this.result.replaceChildren(this.shown(job));

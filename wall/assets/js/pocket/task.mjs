@@ -45,7 +45,7 @@ function tasks(page, it, open) {
     const done = task.state !== "open", waits = !done && ticked.has(task.id);
     const box = el("input", { type: "checkbox", "data-incident": it.id, checked: done || waits, disabled: done || waits, onchange: () => page.press("tick", it.id, { task: task.id }) });
     const late = !done && task.deadline && page.now() > task.deadline;
-    return el("li", { class: late ? "late" : done ? "done" : "", "data-task": task.id }, el("label", {}, box, el("span", {}, f.both(task.what), el("small", {}, [task.who, task.deadline && f.minute(task.deadline), task.by].filter(Boolean).join(" · ")))));
+    return el("li", { class: late ? "late" : done ? "done" : "", "data-task": task.id }, el("label", {}, box, el("span", {}, f.both(task.what), el("small", {}, [f.who(task.who), task.deadline && f.minute(task.deadline), task.by].filter(Boolean).join(" · ")))));
   })));
 }
 

@@ -1,8 +1,8 @@
-// New alerts: heard, read out by a screen reader, told by the browser while the page is hidden.
+// New alerts: heard, read out by a screen reader, told by the browser while the page is hidden or not in front.
 import { faulty, waiting } from "../../alerts.mjs";
 import { el, say } from "../../dom.mjs";
 
-const TOLD = 2; // up to this severity the browser tells of an alert while the page is hidden
+const TOLD = 2; // up to this severity the browser tells of an alert that nobody would see
 
 export class Arrivals {
   constructor(app, sounds) {
@@ -34,7 +34,7 @@ export class Arrivals {
     this.sounds.came(alert.level);
     const words = f.t("arrival.one", { severity: f.t(`severity.${alert.level}`), what: f.both(alert.headline) });
     say(this.live, fresh.length > 1 ? `${words} ${f.t("arrival.more", { n: fresh.length - 1 })}` : words);
-    if (document.hidden && alert.level <= TOLD && "Notification" in window && Notification.permission === "granted") {
+    if ((document.hidden || !document.hasFocus()) && alert.level <= TOLD && "Notification" in window && Notification.permission === "granted") {
       const note = new Notification(words, { body: f.both(alert.place), tag: id, requireInteraction: alert.level === 1 });
       note.onclick = () => { window.focus(); this.app.choose(id); };
     }

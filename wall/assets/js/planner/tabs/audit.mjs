@@ -31,8 +31,8 @@ export class Audit extends Tab {
       { head: f.t("plan.audit.at"), by: (row) => row.at, cell: (row) => f.stamp(row.at) },
       { head: f.t("plan.audit.by"), by: (row) => row.by, cell: (row) => row.by || f.t("detail.system") },
       { head: f.t("plan.audit.subject"), by: (row) => row.subject, cell: (row) => el("span", {}, row.what, el("small", {}, row.subject)) },
-      { head: f.t("plan.audit.did"), by: (row) => row.did, cell: (row) => row.did },
-      { head: f.t("plan.audit.step"), cell: (row) => (row.was ? `${row.was} → ${row.now}` : row.now) },
+      { head: f.t("plan.audit.did"), by: (row) => row.did, cell: (row) => f.known(`step.${row.did}`, row.did) },
+      { head: f.t("plan.audit.step"), cell: (row) => (row.was ? `${this.#state(row, row.was)} → ${this.#state(row, row.now)}` : this.#state(row, row.now)) },
       { head: f.t("plan.audit.detail"), kind: "long", cell: (row) => row.detail },
     ], (row) => String(row.number));
     this.body.append(this.work.node, this.table.node);
@@ -40,6 +40,9 @@ export class Audit extends Tab {
 
   bare(told) { return told.lines.length === 0; }
   draw(told) { this.table.draw([...told.lines].reverse()); }
+
+  // A state of the subject in words.
+  #state(row, state) { return this.f.known(row.what === "incident" ? `incident.state.${state}` : `alert.${state}`, state); }
 
   #verified(job) {
     const f = this.f, told = job.result;

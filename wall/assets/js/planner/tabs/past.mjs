@@ -28,7 +28,7 @@ export class Past extends Tab {
     this.work = new Work(this, (job) => this.#sheet(job));
     this.drills = new Table(f.t("plan.past.drills"), [
       { head: f.t("plan.past.drill"), by: (row) => row.drill, cell: (row) => el("span", {}, el("b", {}, row.title ? f.both(row.title) : row.drill), el("small", {}, row.drill)) },
-      { head: f.t("plan.past.lasts"), cell: (row) => row.lasts ?? "" },
+      { head: f.t("plan.past.lasts"), right: true, by: (row) => row.minutes ?? 0, cell: (row) => (row.minutes ? f.t("time.minutes", { n: f.number(row.minutes) }) : "") },
       { head: f.t("plan.past.fault"), kind: "long", cell: (row) => (row.refused ? el("code", { class: "fault" }, row.refused) : "") },
       { head: "", cell: (row) => (row.refused ? "" : this.guarded(el("button", { type: "button", class: "plain", "data-focus": `run-${row.drill}`, onclick: () => this.work.begin({ what: "drill", drill: row.drill }) }, f.t("plan.past.run")))) },
     ], (row) => row.drill);
@@ -57,8 +57,10 @@ export class Past extends Tab {
   }
 
   async #replay(button, span) {
-    const made = await this.act(button, () => ask("/replay", "POST", span), () => this.f.t("plan.past.made"));
-    if (!made) return;
+    await this.act(button, () => ask("/replay", "POST", span), (made) => { this.#made(made); return this.f.t("plan.past.made"); });
+  }
+
+  #made(made) {
     const desk = made.url.replace(/\/wall$/, "/desk");
     this.link.replaceChildren(el("a", { href: made.url, target: "_blank", rel: "noopener" }, this.f.t("plan.past.wall")), " · ", el("a", { href: desk, target: "_blank", rel: "noopener" }, this.f.t("plan.past.desk")));
     this.link.querySelector("a").focus();
