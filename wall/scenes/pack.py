@@ -18,17 +18,21 @@ def body(declared: Scene, lang: Language) -> Any:
     """The scene of one pack; panels that it declares nothing for are left out."""
     about = {"pack": declared.pack}
     has_table = bool(declared.table.property or declared.table.told)
+    table = panel("table", "panel.table", lang, options=about) if has_table else None
+    trends = panel("trends", "panel.trends", lang, options=about) if declared.trend else None
+    runbook = _runbook(declared, lang) if declared.runbook else None
+    beside = trends or table or runbook  # the figures leave room for one of them
     left = [
         panel("figures", "panel.figures", lang, options=about),
-        panel("trends", "panel.trends", lang, options=about),
+        beside,
         panel("stages", "panel.stages", lang, options=about) if declared.stages else None,
     ]
     right = [
+        table if table is not beside else None,
         panel("alertlist", "panel.alerts", lang, options=about),
         panel("units", "panel.units", lang, options=about) if declared.units else None,
-        _runbook(declared, lang) if declared.runbook else None,
+        runbook if runbook is not beside else None,
     ]
-    middle = panel("table", "panel.table", lang, options=about) if has_table else None
     return scene(
         declared.pack,
         [
@@ -37,7 +41,7 @@ def body(declared: Scene, lang: Language) -> Any:
             citymap(
                 declared.view, "panel.whole" if declared.view == "whole" else "panel.core", lang, pack=declared.pack
             ),
-            html.Div([part for part in (middle, *right) if part], className="column right"),
+            html.Div([part for part in right if part], className="column right"),
         ],
         kind="pack",
         pack=declared.pack,

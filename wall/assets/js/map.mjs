@@ -97,7 +97,7 @@ export class CityMap {
     const inset = element.querySelector(".inset .layers");
     if (inset) this.views.push(new View(inset, app, views.whole, { small: true }));
     const framing = this.views.find((view) => view.box === views.whole);
-    if (framing) framing.frame = views.core;
+    if (framing && !element.dataset.pack) framing.frame = views.core; // a pack's scene has one map alone
     if (element.dataset.hands === "1") this.#hands();
     this.#legend();
   }

@@ -15,9 +15,16 @@ export function clusters(context, view) {
     const radius = Math.max(it.radius * view.scale, view.rem * 1.6);
     if (x < -radius || y < -radius || x > view.width + radius || y > view.height + radius) continue;
     ring(context, view, x, y, radius, it.safety);
-    words(context, view, it, x, y, radius);
+    if (!framed(view, x, y)) words(context, view, it, x, y, radius);
   }
   return most.length;
+}
+
+// On a wall with two maps the inner one says what lies inside its frame.
+export function framed(view, x, y) {
+  if (!view.frame) return false;
+  const [west, north, east, south] = view.frame;
+  return x >= view.x(west) && x <= view.x(east) && y >= view.y(north) && y <= view.y(south);
 }
 
 function ring(context, view, x, y, radius, whole) {

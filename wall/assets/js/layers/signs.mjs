@@ -1,6 +1,7 @@
 // Alerts on the map: their signs by severity, and labels that cover neither signs nor each other.
 import { active, ordered, waiting } from "../alerts.mjs";
 import { COLOUR, draw } from "../marks.mjs";
+import { framed } from "./clusters.mjs";
 import { touches } from "./ground.mjs";
 import { Tiles } from "./tiles.mjs";
 
@@ -98,7 +99,7 @@ export class Signs {
     const { view, signs } = this, taken = [], out = [];
     const keep = [...signs.filter(({ alert }) => alert.level < 3).map(({ box }) => box), ...this.#furniture(), ...(view.told ?? [])];
     const wanted = signs.filter(({ id, alert }) => id === view.app.chosen || alert.level === 1 || (alert.level === 2 && waiting(alert)));
-    for (const sign of wanted.filter((sign) => this.#worthALabel(sign)).slice(0, LABELS)) {
+    for (const sign of wanted.filter(({ x, y }) => !framed(view, x, y)).slice(0, LABELS)) {
       if (out.some((label) => sameSpot(label.sign, sign))) continue; // the graver one there has said where
       const measured = this.#measure(sign), found = this.#spot(sign, measured, keep, taken);
       if (!found) continue;
@@ -106,14 +107,6 @@ export class Signs {
       out.push({ measured, ...found, sign });
     }
     return out;
-  }
-
-  // On a wall with two maps the inner one names what lies inside its frame.
-  #worthALabel({ x, y }) {
-    const { view } = this;
-    if (!view.frame) return true;
-    const [west, north, east, south] = view.frame;
-    return x < view.x(west) || x > view.x(east) || y < view.y(north) || y > view.y(south);
   }
 
   // The title, legend and inset that lie over the map, in this canvas's pixels.
