@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from citybrain.archive import files
+from config.durable import sync_folder
 from streams import archive_files
 from streams.archive import alone
 from streams.archive_files import Group, Part
@@ -182,9 +183,9 @@ def _exchange_for(folder: Path, staging: Path, replaced: dict[str, list[str]]) -
                     there.mkdir(exist_ok=True)
                     os.link(path, there / path.name)
         for place in [*staging.glob("day=*"), staging]:
-            _sync(place)
+            sync_folder(place)
         exchange(folder, staging)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
 
 
 def exchange(one: Path, two: Path) -> None:
@@ -207,11 +208,3 @@ def recover(archive: Path) -> None:
         folder = archive / aside.name[1:].removesuffix(".new.old")
         if not folder.exists():
             aside.rename(folder)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
