@@ -57,6 +57,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     datastreams: tuple[str, ...] = ()  # of a sensor that fails
     properties: tuple[str, ...] = ()  # that it moves, where PARTS does not say
     inside: tuple[str, ...] = ()  # the zones that hold its middle
+    aside: bool = False  # nobody asks whether it was found; what tells of it is not false
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -146,7 +147,9 @@ def grade(happenings: Sequence[Happening], told: Iterable[Told], span_ms: int) -
     by_rule = Counter(one.rule for one in strays)
     return Graded(
         hours=round(hours, 4),
-        kinds={kind: _found(kind, happenings, first) for kind in sorted({one.kind for one in happenings})},
+        kinds={
+            kind: _found(kind, happenings, first) for kind in sorted({one.kind for one in happenings if not one.aside})
+        },
         alerts=len(known),
         false=len(strays),
         false_per_hour=round(len(strays) / hours, 3),
@@ -157,7 +160,7 @@ def grade(happenings: Sequence[Happening], told: Iterable[Told], span_ms: int) -
 
 
 def _found(kind: str, happenings: Sequence[Happening], first: dict[int, Told]) -> Found:
-    mine = [number for number, one in enumerate(happenings) if one.kind == kind]
+    mine = [number for number, one in enumerate(happenings) if one.kind == kind and not one.aside]
     delays = [(first[number].at - happenings[number].start) / 1000 for number in mine if number in first]
     p50, p90, most = (
         (round(float(one), 1) for one in np.percentile(delays, [50, 90, 100])) if delays else (None, None, None)

@@ -11,6 +11,7 @@ from models.values import Detection, ServiceRequest, Warning
 from sensors.simulate import appeals
 
 DAY_MS = 86_400_000
+BEFORE_MS = 120_000  # so long before the begin it is judged: what lasts already is nobody's
 DAYS, BACK_DAYS = 2, 12  # appeals of so many days are known at the begin; so old ones may be answered in them
 
 
@@ -23,7 +24,9 @@ class Happenings:
         self._until = begin_ms
         if appeals.declares(site.city) and any(isinstance(one, AppealsBurst) for one in drill.inject):
             self._line = appeals.hotline(site.city)
-            self._engine.learn(self._line.between(begin_ms - DAYS * DAY_MS, begin_ms, BACK_DAYS))
+            self._until = begin_ms - BEFORE_MS
+            self._engine.learn(self._line.between(begin_ms - DAYS * DAY_MS, self._until, BACK_DAYS))
+            self.step(begin_ms, ())
 
     def step(self, now: int, given: Iterable[object]) -> list[Detection]:
         """What the rules on events tell up to ``now``; ``given`` are the drill's own events since the last call."""

@@ -36,7 +36,7 @@ from models.batch import Batch, batch
 from models.city import CityEngine
 from models.drills import LABEL
 from models.engine import Engine
-from models.grading import EVENTS
+from models.grading import EVENTS, Happening
 from models.values import Detection
 from sensors.simulate import chengdu
 from sensors.simulate.chengdu import City
@@ -49,6 +49,7 @@ from sensors.simulate.sites import sites
 GATEWAYS = 22  # through which a simulated city speaks
 OTHERS = 5_000  # datastreams elsewhere that take part, so that zones have a city to be judged against
 RECENT_S = 180
+STATES_MS = 6 * 3_600_000  # no state of a simulated sensor lasts so long
 
 
 class Shadow:
@@ -71,8 +72,29 @@ class Shadow:
         happened = happens(drill, self.site.city, self._quiet, names, begin_ms)
         read = {one.kind for pack in self.site.packs for one in pack.events}
         truth = [one for one in happened.truth if EVENTS.get(one.kind, "") in {"", *read}]
+        truth += self._states(begin_ms, begin_ms + drill.lasts_ms)
         self.happened = dataclasses.replace(happened, truth=tuple(truth))
         self._injected = Injected(self._quiet, self.happened.incidents, self.happened.overlays)
+
+    def _states(self, begin_ms: int, end_ms: int) -> list[Happening]:
+        """The states that sensors of packs come into by themselves: true, and no part of the drill."""
+        frame = self.site.register.frame
+        found = []
+        for row, start, end in self._quiet.states(begin_ms - STATES_MS, end_ms):
+            asset, property_, lon, lat = frame.select("asset", "property", "lon", "lat").row(row)
+            found.append(
+                Happening(
+                    kind="state",
+                    place=asset,
+                    start=start,
+                    end=end,
+                    lon=lon,
+                    lat=lat,
+                    properties=(property_,),
+                    aside=True,
+                )
+            )
+        return found
 
     def catch_up(self, until_ms: int) -> None:
         """Live through the quiet time up to ``until_ms``, tick by tick; what is detected in it is nobody's."""

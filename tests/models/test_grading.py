@@ -78,3 +78,35 @@ def test_nothing_happened_and_nothing_was_told() -> None:
     assert (calm.kinds, calm.false, calm.false_per_hour) == ({}, 0, 0.0)
     with pytest.raises(ValueError, match="give an end after the start"):
         grade([], [], 0)
+
+
+def test_what_follows_from_an_injection_is_not_false_and_finds_nothing() -> None:
+    """People who call where water stands make a cluster: it is no false alert, nor the detection of the water."""
+    water = Happening(
+        kind="pond-rising", place="dip", start=0, end=10 * MINUTE, lon=104.0, lat=30.0, radius_m=900, inside=("north",)
+    )
+    cluster = told(25, property="cluster", place="appeals-17", lon=104.03, reach_m=1_500.0)
+    graded = grade([water], [cluster], 60 * MINUTE)
+    assert (graded.false, graded.kinds["pond-rising"].found) == (0, 0)
+    late, far = told(31, property="cluster"), told(25, property="cluster", lon=104.2)
+    assert grade([water], [late, far], 60 * MINUTE).false == 2
+
+
+def test_warnings_and_appeals_are_found_by_the_rules_on_events() -> None:
+    """A warning by its alert anywhere in its areas, a burst of appeals by the cluster, also after it is over."""
+    warning = Happening(kind="warning", place="510117", start=0, end=60 * MINUTE, lon=104.0, lat=30.0, radius_m=9_000)
+    burst = Happening(kind="appeals-burst", place="510107", start=0, end=8 * MINUTE, lon=104.0, lat=30.0, radius_m=400)
+    raised = told(1, property="warning", place="warning-1", lon=104.05)
+    cluster = told(20, property="cluster", place="appeals-17", lon=104.03, reach_m=1_500.0)
+    graded = grade([warning, burst], [raised, cluster], 60 * MINUTE)
+    assert {kind: one.delay_p50_s for kind, one in graded.kinds.items()} == {"warning": 60.0, "appeals-burst": 1200.0}
+    assert graded.false == 0
+
+
+def test_what_is_true_aside_is_neither_false_nor_counted() -> None:
+    """A lift that stops by itself during a drill is told rightly, and the drill is not graded by it."""
+    lift = Happening(
+        kind="state", place="lift-1", start=0, end=15 * MINUTE, lon=104.0, lat=30.0, properties=("trapped",), aside=True
+    )
+    graded = grade([lift], [told(2, property="trapped", place="lift-1")], 60 * MINUTE)
+    assert (graded.false, graded.kinds) == (0, {})
