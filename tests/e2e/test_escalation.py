@@ -64,6 +64,7 @@ async def _main(folder: Path, hook: Webhook) -> None:
         async with Redis.from_url(redis.get_secret_value()) as store:
             for number in range(len(VICTIMS)):
                 await _happens(kafka, number)
+                await _opened(store, number + 1)
                 await asyncio.sleep(APART_S)
             incidents = await _incidents(store)
             assert len(incidents) == len(VICTIMS)
@@ -92,6 +93,14 @@ async def _happens(kafka: str, number: int) -> None:
         contract.DETECTIONS.of(CITY), to_json(detection), key=detection.id.encode(), partition=0
     )
     await producer.stop()
+
+
+async def _opened(store: Redis, count: int) -> None:
+    """Until so many incidents are in the picture; the first takes as long as a worker's start."""
+    until = time.monotonic() + 120
+    while await store.hlen(contract.incidents(CITY)) < count:
+        assert time.monotonic() < until, f"no {count} incidents within 120 s"
+        await asyncio.sleep(0.1)
 
 
 async def _incidents(store: Redis) -> list[Incident]:
