@@ -42,6 +42,10 @@ class Held:
         """One field."""
         return self.rows.get(name, {}).get(key.encode())
 
+    async def hmget(self, name: str, keys: list[str]) -> list[bytes | None]:
+        """Some fields."""
+        return [await self.hget(name, key) for key in keys]
+
     async def hgetall(self, name: str) -> dict[bytes, bytes]:
         """All fields."""
         return self.rows.get(name, {})
