@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Hashable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.base import clone, is_outlier_detector
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
 
 from models import univariate
 from models.series_outliers import SeriesOutliers
@@ -119,3 +122,46 @@ def test_gaps_are_no_outliers_and_bad_rows_are_refused(rows: NDArray[np.float64]
         fitted.predict([[np.nan, 1.0]])
     with pytest.raises(ValueError, match="two, seconds since 1970 and value"):
         SeriesOutliers().fit(np.zeros((5, 3)))
+
+
+# scikit-learn's checks that a series cannot pass: they give a table of other than two columns, or change the order
+COLUMNS = "rows are two columns, a time and a value"
+ORDER = "a series has an order"
+NOT_OURS = {
+    "check_methods_sample_order_invariance": ORDER,
+    "check_methods_subset_invariance": ORDER,
+    **dict.fromkeys(
+        (
+            "check_dict_unchanged",
+            "check_dont_overwrite_parameters",
+            "check_dtype_object",
+            "check_estimators_dtypes",
+            "check_estimators_pickle",
+            "check_f_contiguous_array_estimator",
+            "check_fit2d_1feature",
+            "check_fit2d_1sample",
+            "check_fit2d_predict1d",
+            "check_fit_score_takes_y",
+            "check_n_features_in_after_fitting",
+            "check_outliers_fit_predict",
+            "check_outliers_train",
+            "check_pipeline_consistency",
+            "check_positive_only_tag_during_fit",
+        ),
+        COLUMNS,
+    ),
+}
+
+
+def test_scikit_learn_finds_its_conventions_kept() -> None:
+    """Every check of scikit-learn passes that a series of two columns in its order can be put to."""
+    told = check_estimator(SeriesOutliers(), expected_failed_checks=NOT_OURS, on_skip=None)
+    assert {one["status"] for one in told} <= {"passed", "xfail", "skipped"}
+    assert sum(one["status"] == "passed" for one in told) >= 20
+
+
+def test_the_example_in_the_docs_runs() -> None:
+    """docs/detection.md shows both classes at work, and they do what it says."""
+    page = Path(__file__).parents[2] / "docs" / "detection.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert (failed, tried) == (0, 8)
