@@ -1,14 +1,12 @@
 """Blind drills: while one runs no screen tells that it is one; every read of the store goes through here.
 
-What is kept and sent on stays marked as exercise: only what browsers are shown is not. When the drill is over, its
-alerts and incidents are shown as what they were.
+What is kept and sent on stays marked as exercise (models/blind.py): only what browsers are shown is not.
 """
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
-from models.drills import LABEL, Exercise
+from models import blind
+from models.drills import Exercise
 from models.values import Alert, Incident, from_json, to_json
 from models.warnings import Raised
 from wall.view import Row, text
@@ -17,35 +15,24 @@ MARKED, EXERCISE = b'"exercise":true', b'"status":"Exercise"'  # as models.value
 TOLD_MS = 600_000  # so long after its end a drill is spoken of
 
 
-def is_blind(kept: bytes | None) -> bool:
-    """Whether the room's drill (JSON) runs and must not be told."""
-    if kept is None:
-        return False
-    it = from_json(kept, Exercise)
-    return it.blind and it.state == "running"
-
-
 def alert(data: bytes) -> bytes:
     """The alert (JSON) without the marks of an exercise."""
-    it = from_json(data, Alert)
-    labels = {key: value for key, value in it.detection.labels.items() if key != LABEL}
-    return to_json(replace(it, detection=replace(it.detection, exercise=False, labels=labels)))
+    return to_json(blind.alert(from_json(data, Alert)))
 
 
 def incident(data: bytes) -> bytes:
     """The incident (JSON) without the mark of an exercise."""
-    return to_json(replace(from_json(data, Incident), exercise=False))
+    return to_json(blind.incident(from_json(data, Incident)))
 
 
 def warning(data: bytes) -> bytes:
     """The warning (JSON) as one that is meant."""
-    it = from_json(data, Raised)
-    return to_json(replace(it, warning=replace(it.warning, status="Actual")))
+    return to_json(blind.warning(from_json(data, Raised)))
 
 
 def told(kept: bytes | None, now: int) -> dict[str, Row]:
     """The drill as every screen tells of it, under "now"; nothing of a blind one that runs, or of one long over."""
-    if kept is None or is_blind(kept):
+    if kept is None or blind.is_blind(kept):
         return {}
     it = from_json(kept, Exercise)
     if it.ended is not None and now - it.ended > TOLD_MS:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from config import contract
 from config.register import Register
 from models import drills
+from models.blind import is_blind
 from wall import blind
 
 Packed = NDArray[Any]
@@ -188,7 +189,7 @@ class Store:
     async def _all_shown(self, found: dict[Key, Data], mark: bytes, plain: Callable[[bytes], bytes]) -> dict[Key, Data]:
         """What a screen may know of them: nothing of the exercise while a blind drill runs."""
         marked = {key: data for key, data in found.items() if data is not None and mark in data}
-        if not marked or not blind.is_blind(await self.item(drills.ITEM)):
+        if not marked or not is_blind(await self.item(drills.ITEM)):
             return found
         return found | {key: plain(data) for key, data in marked.items()}
 

@@ -8,6 +8,7 @@ from typing import get_args
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from models import blind
 from models.values import Action, Alert, Command, Severity, State, to_json
 from sensors.gateway import asking
 from sensors.gateway.asking import JSON, Asking, By, Comment, Id, Moment
@@ -81,12 +82,14 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/v1/alerts", summary="The alerts in the live picture, the newest first")
     async def alerts(request: Request, state: State | None = None, severity: Severity | None = None) -> Response:
         admit(request)
-        return Response(msgspec.json.encode({"alerts": await desk.listed(state, severity)}), media_type=JSON)
+        found = await desk.asking.told(request, await desk.listed(state, severity), blind.alert)
+        return Response(msgspec.json.encode({"alerts": found}), media_type=JSON)
 
     @routes.get("/v1/alerts/{id}", summary="One alert with its history")
     async def alert(request: Request, number: Id) -> Response:
         admit(request)
-        return Response(to_json(await desk.one(number)), media_type=JSON)
+        (found,) = await desk.asking.told(request, [await desk.one(number)], blind.alert)
+        return Response(to_json(found), media_type=JSON)
 
     @routes.post("/v1/alerts/{id}/{action}", summary="Act on an alert: acknowledge it, shelve it, comment on it …")
     async def act(request: Request, number: Id, action: str) -> Response:
@@ -95,6 +98,7 @@ def router(desk: Desk) -> APIRouter:
             raise _no_action(action)
         key = asking.key(request)
         ask = await asking.body(request, bodies, Ask, 'send {"by": "who", "comment": "why"}')
-        return Response(to_json(await desk.act(number, action, ask, key)), media_type=JSON)
+        (became,) = await desk.asking.told(request, [await desk.act(number, action, ask, key)], blind.alert)
+        return Response(to_json(became), media_type=JSON)
 
     return routes

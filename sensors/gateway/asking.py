@@ -14,13 +14,15 @@ from fastapi import Path, Request
 from redis.exceptions import RedisError
 
 from config import contract
+from models.blind import is_blind
+from models.drills import ITEM
 from models.values import Answer, Command, Order, to_json
 from sensors.gateway.access import Access
 from sensors.gateway.body import Bodies
 from sensors.gateway.outlet import Backpressure, Outlet
 from sensors.gateway.picture import Picture
 from sensors.problems import Problem, shown
-from sensors.tokens import DISPATCH, Gateway
+from sensors.tokens import DISPATCH, LEAD, LOOK, PLAN, Gateway
 
 ANSWER_S = 3.0  # how long the worker may take to say what became of a command
 COMMAND_BYTES = 64 * 1024
@@ -74,6 +76,16 @@ class Asking:
         if answer is None or answer.status != "done":
             raise _refused(answer, "alert" if isinstance(what, Command) else what.about, subject)
         return answer
+
+    async def told(self, request: Request, found: Sequence[T], plain: Callable[[T], T]) -> list[T]:
+        """What was found as the asker may know it: while a blind drill runs, only who plans or leads sees its marks.
+
+        Raises ``Problem`` 401, 403 or 503.
+        """
+        who = self.access.admit(dict(request.scope["headers"]), LOOK)
+        if who.may(PLAN) or who.may(LEAD) or not is_blind(await self.seen(self.store().item(ITEM))):
+            return list(found)
+        return [plain(one) for one in found]
 
     def now(self) -> int:
         """Milliseconds since 1970 UTC."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from models import blind
 from models.incidents import DOABLE
 from models.silences import MATCHERS, Silence
 from models.values import Incident, IncidentState, Order, Severity, to_json
@@ -114,12 +115,14 @@ def router(office: Office) -> APIRouter:
         request: Request, state: IncidentState | None = None, severity: Severity | None = None
     ) -> Response:
         admit(request)
-        return Response(msgspec.json.encode({"incidents": await office.listed(state, severity)}), media_type=JSON)
+        found = await office.asking.told(request, await office.listed(state, severity), blind.incident)
+        return Response(msgspec.json.encode({"incidents": found}), media_type=JSON)
 
     @routes.get("/v1/incidents/{id}", summary="One incident with its alerts, tasks, units and timeline")
     async def incident(request: Request, number: Id) -> Response:
         admit(request)
-        return Response(to_json(await office.one(number)), media_type=JSON)
+        (found,) = await office.asking.told(request, [await office.one(number)], blind.incident)
+        return Response(to_json(found), media_type=JSON)
 
     @routes.post("/v1/incidents/{id}/{do}", summary="Act on an incident: assign it, resolve it, tick a task …")
     async def order(request: Request, number: Id, do: str) -> Response:
@@ -128,7 +131,9 @@ def router(office: Office) -> APIRouter:
             raise asking.nothing_to_do(do, "nothing to do with an incident", DOABLE)
         key = asking.key(request)
         ordered = await asking.body(request, bodies, Ordered, 'send {"by": "who", "comment": "why", "args": {…}}')
-        return Response(to_json(await office.order(number, do, ordered, key, who)), media_type=JSON)
+        became = await office.order(number, do, ordered, key, who)
+        (told,) = await office.asking.told(request, [became], blind.incident)
+        return Response(to_json(told), media_type=JSON)
 
     @routes.get("/v1/silences", summary="What is kept quiet, by whom and until when")
     async def silences(request: Request) -> Response:

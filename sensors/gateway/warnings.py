@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from models import blind
 from models.values import Order, from_json
 from models.warned import ASKED, WARNING
 from models.warnings import Raised, RaisedState, Told
@@ -36,14 +37,14 @@ class Bulletin:
         raised = [from_json(body, Raised) for body in found]
         return sorted((one for one in raised if state in (None, one.state)), key=lambda one: -one.at)
 
-    async def one(self, number: str) -> dict[str, Any]:
+    async def one(self, number: str) -> tuple[Raised, list[Told]]:
         """The warning with this id and what each place answered; raises ``Problem`` 404."""
         body = await self.asking.seen(self.asking.store().item(WARNING + number))
         if body is None:
             raise asking.unknown("warning", number)
         parts = await self.asking.seen(self.asking.store().items(f"{ASKED}{number}"))
         told = [one for part in parts for one in msgspec.json.decode(part, type=list[Told])]
-        return msgspec.to_builtins(from_json(body, Raised)) | {"told": told}  # type: ignore[no-any-return]  # a dict
+        return from_json(body, Raised), told
 
     async def confirm(self, number: str, confirmed: Confirmed, key: str, who: Gateway) -> Raised:
         """The place has understood; the warning as it became. Raises ``Problem``."""
@@ -69,17 +70,22 @@ def router(bulletin: Bulletin) -> APIRouter:
     @routes.get("/v1/warnings", summary="Warnings with how many places were told, have confirmed, do not answer")
     async def listed(request: Request, state: RaisedState | None = None) -> Response:
         admit(request)
-        return Response(msgspec.json.encode({"warnings": await bulletin.listed(state)}), media_type=JSON)
+        found = await bulletin.asking.told(request, await bulletin.listed(state), blind.warning)
+        return Response(msgspec.json.encode({"warnings": found}), media_type=JSON)
 
     @routes.get("/v1/warnings/{id}", summary="One warning and what each place answered")
     async def one(request: Request, number: Id) -> Response:
         admit(request)
-        return Response(msgspec.json.encode(await bulletin.one(number)), media_type=JSON)
+        raised, answers = await bulletin.one(number)
+        (found,) = await bulletin.asking.told(request, [raised], blind.warning)
+        return Response(msgspec.json.encode(msgspec.to_builtins(found) | {"told": answers}), media_type=JSON)
 
     @routes.post("/v1/warnings/{id}/confirm", summary="A place has understood the warning")
     async def confirm(request: Request, number: Id) -> Response:
         who, key = bulletin.asking.asker(request), asking.key(request)
         confirmed = await asking.body(request, bodies, Confirmed, 'send {"place": "its id", "by": "who"}')
-        return Response(msgspec.json.encode(await bulletin.confirm(number, confirmed, key, who)), media_type=JSON)
+        became = await bulletin.confirm(number, confirmed, key, who)
+        (told,) = await bulletin.asking.told(request, [became], blind.warning)
+        return Response(msgspec.json.encode(told), media_type=JSON)
 
     return routes
