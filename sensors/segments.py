@@ -19,6 +19,8 @@ from io import FileIO
 from pathlib import Path
 from typing import IO
 
+from config.durable import sync_folder
+
 HEADER = struct.Struct("<II")
 POSITION = struct.Struct("<QI")
 SUFFIX = ".log"
@@ -147,7 +149,7 @@ class Log:
             self._file.close()
         self._file = self._path(self.end).open("ab", buffering=0)
         self._sizes[self.end] = 0
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         return self.end, self._file
 
     def _undo(self, start: int, file: FileIO) -> None:
@@ -224,11 +226,3 @@ def _lock(folder: Path) -> IO[str]:
         lock.close()
         raise LogError(f"{folder} is in use by another gateway; stop it or set another CITYBRAIN_DATA") from error
     return lock
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from config.durable import sync_folder
 from models.batch import Batch, concat
 from models.layout import ShardLayout
 from models.placement import Placement
@@ -126,7 +127,7 @@ def _written(
         path.parent.mkdir(exist_ok=True)
         part.replace(path)
     for place in {path.parent for _, path in parts} | {folder}:
-        _sync(place)
+        sync_folder(place)
     return [path for _, path in parts]
 
 
@@ -303,11 +304,3 @@ class MessagesWriter:
 def count(folder: Path) -> int:
     """How many rows the files below ``folder`` hold; 0 when there are none."""
     return sum(pq.read_metadata(path).num_rows for path in folder.glob("day=*/p*.parquet"))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

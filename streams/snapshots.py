@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from config.durable import sync_folder
+
 Arrays = Mapping[str, NDArray[np.generic]]
 KEEP = 2
 _NAMES = ".names"  # the array that says which arrays the file has, for a torn directory of a zip can hide one
@@ -38,7 +40,7 @@ def write(folder: Path, offset: int, arrays: Arrays) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    _sync(folder)
+    sync_folder(folder)
     kept = offsets(folder)[-KEEP:]
     for old in folder.iterdir():  # also what crashes left half written
         if old.suffix in (".npz", ".part") and old.stem.isdigit() and int(old.stem) < kept[0]:
@@ -74,11 +76,3 @@ def _read(path: Path) -> Arrays:
     if sorted(arrays) != names:
         raise Torn(f"it holds {sorted(arrays)}, not {names}")
     return arrays
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 
 from config.site import Site
+from streams import child
 from streams.trained import Versions
 
-log = logging.getLogger(__name__)
 FIRST_S = 600.0  # a start has better things to do
 LOOK_S = 60.0
-LEAVE_S = 5.0
 
 
 class Teacher:
@@ -41,19 +39,4 @@ class Teacher:
 
     async def train(self) -> int:
         """Train now; the exit code of the process."""
-        child = await asyncio.create_subprocess_exec(
-            *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            out, told = await child.communicate()
-        except asyncio.CancelledError:
-            child.terminate()
-            try:
-                await asyncio.wait_for(child.wait(), LEAVE_S)
-            except TimeoutError:
-                child.kill()
-            raise
-        last = (told if child.returncode else out).decode(errors="replace").strip().splitlines()[-1:]
-        level = logging.WARNING if child.returncode else logging.INFO
-        log.log(level, "training ended with %s: %s", child.returncode, last[0] if last else "nothing was said")
-        return child.returncode or 0
+        return await child.run("training", self._command)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
-log = logging.getLogger(__name__)
-LEAVE_S = 5.0
+from streams import child
 
 
 class Tidier:
@@ -26,19 +24,4 @@ class Tidier:
 
     async def tidy(self) -> int:
         """Tidy now, at the lowest priority; the exit code of the process."""
-        child = await asyncio.create_subprocess_exec(
-            "nice", "-n", "19", *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            out, told = await child.communicate()
-        except asyncio.CancelledError:
-            child.terminate()  # what is half made is made anew the next time
-            try:
-                await asyncio.wait_for(child.wait(), LEAVE_S)
-            except TimeoutError:
-                child.kill()
-            raise
-        last = (told if child.returncode else out).decode(errors="replace").strip().splitlines()[-1:]
-        level = logging.WARNING if child.returncode else logging.INFO
-        log.log(level, "tidying the archive ended with %s: %s", child.returncode, last[0] if last else "")
-        return child.returncode or 0
+        return await child.run("tidying the archive", self._command)

@@ -13,10 +13,10 @@ from aiokafka.errors import UnsupportedCodecError
 
 from citybrain.local.broker import records
 from citybrain.local.broker.batch import Header, header
-from citybrain.local.broker.files import sync_folder
 from citybrain.local.broker.log import PartitionLog, now_ms
 from citybrain.local.broker.records import Record
 from citybrain.local.broker.segment import Segment
+from config.durable import sync_folder
 
 log = logging.getLogger(__name__)
 _KEYS = 2_000_000  # of one pass, about 200 MB; the segments beyond are compacted by a later pass

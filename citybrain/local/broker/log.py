@@ -19,9 +19,9 @@ from citybrain.local.broker import batch
 from citybrain.local.broker.batch import Header
 from citybrain.local.broker.config import TopicConfig
 from citybrain.local.broker.errors import Code, Refused
-from citybrain.local.broker.files import sync_folder
 from citybrain.local.broker.producers import Producers, Snapshot
 from citybrain.local.broker.segment import Segment
+from config.durable import sync_folder
 
 log = logging.getLogger(__name__)
 _CURSORS = 64  # remembered places where readers go on

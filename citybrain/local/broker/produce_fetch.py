@@ -12,9 +12,9 @@ from kafka.protocol.producer import InitProducerIdResponse, ProduceResponse
 
 from citybrain.local.broker import records
 from citybrain.local.broker.errors import Code, CorruptLog, Refused
-from citybrain.local.broker.files import write_whole
 from citybrain.local.broker.log import PartitionLog
 from citybrain.local.broker.topics import Topics
+from config.durable import write_whole
 
 log = logging.getLogger(__name__)
 _ANSWER_BYTES = 8 * 1024 * 1024  # records in one fetch answer at most, whatever the client allows

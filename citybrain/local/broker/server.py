@@ -21,12 +21,12 @@ from kafka.protocol import producer as producer_codec
 from citybrain.local.broker import admin, group_api, produce_fetch
 from citybrain.local.broker.compact import compact
 from citybrain.local.broker.errors import Code, CorruptLog
-from citybrain.local.broker.files import write_whole
 from citybrain.local.broker.groups import Groups
 from citybrain.local.broker.log import PartitionLog, now_ms
 from citybrain.local.broker.offsets import Offsets
 from citybrain.local.broker.produce_fetch import ProducerIds
 from citybrain.local.broker.topics import Topics
+from config.durable import write_whole
 
 log = logging.getLogger(__name__)
 _REQUEST_HEAD = struct.Struct(">hhi")  # api key, api version, correlation id

@@ -14,8 +14,8 @@ import msgspec
 
 from citybrain.local.broker.config import TopicConfig
 from citybrain.local.broker.errors import Code, Refused
-from citybrain.local.broker.files import sync_folder, write_whole
 from citybrain.local.broker.log import PartitionLog
+from config.durable import sync_folder, write_whole
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _PARTITIONS = 10_000  # of all topics together

@@ -1,4 +1,4 @@
-"""Writing files and folders so that they are whole after a crash."""
+"""What is written stays written: names in a folder and whole files, durable when a call returns."""
 
 from __future__ import annotations
 
