@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import uvicorn
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
+from citybrain.local.ports import free_port
 from config import contract
 from config.register import COLUMNS, Register
 from config.settings import Settings
@@ -58,13 +58,6 @@ def register(cameras: int = 30) -> Register:
 def reading(number: int = 0, value: object = 12.0, time: object = NOW_MS, **more: object) -> dict[str, object]:
     """One reading of camera ``number`` as it is sent."""
     return {"datastream": f"cam-{number:03d}/people", "time": time, "value": value, **more}
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def create_topics(servers: str, city: str) -> None:

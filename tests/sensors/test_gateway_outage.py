@@ -17,6 +17,7 @@ import pytest
 
 from bench.outage import LIMIT_MB, Outage, measure
 from citybrain.local import kafka
+from citybrain.local.ports import free_port
 from config import contract
 from config.register import save
 from config.settings import Settings
@@ -27,7 +28,6 @@ from tests.sensors.rig import (
     Reader,
     Served,
     create_topics,
-    free_port,
     points,
     prepared,
     reading,

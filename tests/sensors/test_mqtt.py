@@ -20,6 +20,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from citybrain.local.kafka import running_broker
+from citybrain.local.ports import free_port
 from config import contract
 from models import batch
 from models.values import DeadLetter, Detection, from_json
@@ -27,7 +28,7 @@ from sensors.mqtt.line import Address, LineError
 from sensors.mqtt.offline import Offline, online
 from sensors.mqtt.routes import DEFAULT, RouteError, found, load
 from tests.sensors.mosquitto import MOSQUITTO, Mosquitto, mosquitto
-from tests.sensors.rig import NOW_MS, Reader, create_topics, free_port, points, reading, wait_until
+from tests.sensors.rig import NOW_MS, Reader, create_topics, points, reading, wait_until
 
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="needs Debian's mosquitto")
 DOOR = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -61,13 +60,6 @@ def without_incidents(city: City, *incidents: Incident, fault_share: float = 0.0
     other = City(city.register, city.places, city.calendar, city.seed, Timetable(incidents), city.gateway, fault_share)
     assert other.timetable.between(0, 2**53) == tuple(sorted(incidents, key=lambda one: one.start_ms))
     return other
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def joined(parts: Iterable[Any]) -> NDArray[Any]:

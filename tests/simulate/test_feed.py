@@ -18,6 +18,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from citybrain.local.kafka import running_broker
+from citybrain.local.ports import free_port
 from config import city as cities
 from config import contract
 from config import register as registers
@@ -33,7 +34,7 @@ from sensors.simulate import auckland, chengdu
 from sensors.simulate.declared import FeedError
 from sensors.simulate.position import Position
 from sensors.simulate.truth import read
-from tests.simulate.rig import WATCHED, consumed, free_port, wait_until
+from tests.simulate.rig import WATCHED, consumed, wait_until
 
 GATEWAYS = 5
 SENSORS = 3_000

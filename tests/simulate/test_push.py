@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from citybrain.local.ports import free_port
 from sensors.push import Counts, Pusher, Refused, retry_after_s
-from tests.simulate.rig import free_port
 
 READINGS = (["cam-1/people", "cam-2/people"], [1_000, 2_000], [3.0, 4.5])
 
