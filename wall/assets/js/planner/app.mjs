@@ -13,7 +13,7 @@ import { Rules } from "./tabs/rules.mjs";
 import { Silences } from "./tabs/silences.mjs";
 
 const TABS = [Rules, Packs, Silences, Roster, Register, Dead, Audit, Forecasts, Past];
-const RETRY_MS = 2000;
+const RETRY_MS = 1000;
 
 export class Planner {
   constructor(root) {
