@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bench.forecast import FIRST, counts
 from config import city as cities
 from models import detectors
-from models.calendar import Calendar
+from models.calendar import HOLIDAY, Calendar
 
 HOUR_MS = 3_600_000
 MONTH_H = 730
@@ -31,6 +31,8 @@ COUNTER_A_MONTH = 0.6  # alerts wanted of a counter, and of the city as a whole:
 CITY_A_MONTH = 8.0
 WAKES = 6  # in the small hours there is nobody to miss
 FOUND_WITHIN_H = 24
+AFTER_H = 7 * 24  # so long after something known hours are not taken as quiet
+AROUND_H = 24  # nor so long before and after a holiday
 
 # When each measure took effect (covid19.govt.nz, the government's alert-level and traffic-light announcements).
 KNOWN = (
@@ -123,6 +125,30 @@ def _awake(start: NDArray[np.int64], row: int) -> int:
     return row + (WAKES - hour if hour < WAKES else 0)
 
 
+def honesty(score: Scores, events: NDArray[np.bool_], holidays: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    """How often counters' readings pass a score, as a multiple of what it says: in all hours, without the weeks after
+    ``events`` (hours,), and without ``holidays`` (hours,) and the days beside them either."""
+    calm = ~_wide(events, 0, AFTER_H)
+    parts = {
+        "all hours": np.ones(len(score), np.bool_),
+        "no known event": calm,
+        "nor a holiday": calm & ~_wide(holidays, AROUND_H, AROUND_H),
+    }
+    told = {name: score[part][np.isfinite(score[part])] for name, part in parts.items()}
+    return {
+        name: {f"1e-{k}": round(float((seen >= k).mean()) * 10.0**k, 2) for k in (2, 3, 4)}
+        for name, seen in told.items()
+    }
+
+
+def _wide(hours: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:
+    """``hours`` with so many before and after each."""
+    found = np.zeros(len(hours), np.bool_)
+    for row in np.flatnonzero(hours).tolist():
+        found[max(row - before, 0) : row + after + 1] = True
+    return found
+
+
 def measure() -> dict[str, Any]:
     """Everything the table says."""
     time_ms, values, _ = counts()
@@ -135,10 +161,11 @@ def measure() -> dict[str, Any]:
     over_counters = counters.score >= counters.line[:, None]
     over_city = whole.score >= whole.line[:, None]
     near = np.zeros(len(start), np.bool_)  # hours that belong to something known
+    events = np.zeros(len(start), np.bool_)
     known = []
     for moment, what in KNOWN:
         row = int(np.flatnonzero(start == np.datetime64(moment, "ms").astype(np.int64))[0])
-        near[row : row + FOUND_WITHIN_H] = True
+        near[row : row + FOUND_WITHIN_H] = events[row] = True
         first, awake = _found(row, over_city, over_counters), _awake(start, row)
         # the hours before the first in which it shows: 0 is the first hour
         late = None if first is None else max(first - awake, 0)
@@ -170,6 +197,9 @@ def measure() -> dict[str, Any]:
             "counter": [round(float(part), 2) for part in (counters.line[warm:].min(), counters.line[warm:].max())],
             "city": [round(float(part), 2) for part in (whole.line[warm:].min(), whole.line[warm:].max())],
         },
+        "null_over_nominal": honesty(
+            counters.score[warm:], events[warm:], (calendar.day_kind(start) == HOLIDAY)[warm:]
+        ),
         "days": _days(start, told),
     }
 
