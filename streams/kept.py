@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from streams import snapshots
 from streams.app import LogBounds, guarded
+from streams.current import current
 from streams.inbox import Inbox
 from streams.outbox import Outbox
 from streams.snapshots import Arrays
@@ -102,3 +103,47 @@ class Kept(Generic[E]):
         """Save beside the work, when the last save is long enough ago."""
         if time.monotonic() - self._saved_at >= self._every_s and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(guarded(self.save()))
+
+
+class Sole(Generic[E]):
+    """An agent that owns one partition: its state is kept while the partition is this worker's, else None."""
+
+    def __init__(self, app: Any, settled: asyncio.Event) -> None:
+        self.app = app
+        self.settled = settled
+        self.kept: Kept[E] | None = None
+
+    async def revoked(self) -> None:
+        """Let go of the partition, saving the state."""
+        kept, self.kept = self.kept, None
+        if kept is not None:
+            await kept.save()
+
+    async def save(self) -> None:
+        """Save the state, where there is one here."""
+        if self.kept is not None:
+            await self.kept.save()
+
+    async def save_now_and_then(self, every_s: float) -> None:
+        """Save what is due for ever, also when no more messages come."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self.kept is not None:
+                self.kept.save_when_due()
+
+    async def judge_by(self, anew: Callable[[], E]) -> None:
+        """Go on with an engine of other rules, where there is one here."""
+        if self.kept is not None:
+            async with self.kept.turn:
+                await guarded(asyncio.to_thread(self.kept.judge_by, anew))
+
+    async def each(self, stream: Any, take: Callable[[Kept[E], Any], Awaitable[None]]) -> None:
+        """``take`` every new event of ``stream``, one at a time."""
+        async for event in current(self.app, stream.noack(), self.settled):
+            kept = self.kept
+            if kept is None:
+                continue  # just revoked; its new owner reads it
+            async with kept.turn:
+                if kept.inbox.take(event):
+                    await guarded(take(kept, event))
+            kept.save_when_due()

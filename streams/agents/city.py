@@ -16,10 +16,9 @@ from models.partials import Turn
 from models.ticks import Ticked
 from models.values import to_json
 from streams.agents.score import DETECTIONS
-from streams.app import LogBounds, guarded, raw
-from streams.current import current
+from streams.app import LogBounds, raw
 from streams.dead_letters import bury
-from streams.kept import Kept
+from streams.kept import Kept, Sole
 from streams.outbox import Outbox
 from streams.outlook import Outlooks
 from streams.picture import Picture
@@ -27,18 +26,16 @@ from streams.picture import Picture
 log = logging.getLogger(__name__)
 
 
-class CityAgent:
+class CityAgent(Sole[CityEngine]):
     """Owns the one partition of partials when it is assigned to this worker."""
 
     def __init__(self, app: Any, site: Site, picture: Picture, settled: asyncio.Event) -> None:
-        self.app = app
-        self.settled = settled
+        super().__init__(app, settled)
         self.site = site
         self.city = site.city.id
         self.picture = picture
         self.outlooks = Outlooks(site)
         self.topic = contract.PARTIALS.of(self.city)
-        self.kept: Kept[CityEngine] | None = None  # while the partials are this worker's
         self.noted: list[ticks.Note] = []  # notes that no tick has carried to the archive yet
         app.agent(raw(app, self.topic), name="city", concurrency=1)(self._loop)
 
@@ -54,33 +51,12 @@ class CityAgent:
     async def reload(self, site: Site) -> None:
         """Judge the zones by the rules of ``site``, whose layout is as it was; what was learned stays."""
         self.site = site
-        if self.kept is not None:
-            async with self.kept.turn:
-                await guarded(asyncio.to_thread(self.kept.judge_by, self._anew))
-
-    async def revoked(self) -> None:
-        """Let go of the partials, saving the state."""
-        kept, self.kept = self.kept, None
-        if kept is not None:
-            await kept.save()
-
-    async def save(self) -> None:
-        """Save the state, where there is one here."""
-        if self.kept is not None:
-            await self.kept.save()
+        await self.judge_by(self._anew)
 
     async def _loop(self, stream: Any) -> None:
-        stream = stream.noack()
-        async for event in current(self.app, stream, self.settled):
-            kept = self.kept
-            if kept is None:
-                continue  # just revoked; its new owner reads it
-            async with kept.turn:
-                await guarded(self._take(kept, event))
+        await self.each(stream, self._take)
 
     async def _take(self, kept: Kept[CityEngine], event: Any) -> None:
-        if not kept.inbox.take(event):
-            return
         try:
             message = partials.read(event.message.value or b"")
             if isinstance(message, Turn):
@@ -100,14 +76,6 @@ class CityAgent:
             for detection in tick.detections:
                 DETECTIONS.labels(detection.pack, detection.rule).inc()
                 await kept.outbox.send(contract.DETECTIONS.of(self.city), detection.id.encode(), to_json(detection))
-        kept.save_when_due()
-
-    async def keep(self) -> None:
-        """Save what is due for ever, also when no more partials come."""
-        while True:
-            await asyncio.sleep(self.site.settings.snapshot_s)
-            if self.kept is not None:
-                self.kept.save_when_due()
 
     def _turned(self, engine: CityEngine, turn: Turn) -> None:
         """The dial of the alert budget was turned: show it at once, judge by it from the next tick on."""

@@ -18,28 +18,25 @@ from models.appeals_picture import Appeals
 from models.event_engine import EventEngine
 from models.values import Detection, to_json
 from streams.agents.score import DETECTIONS
-from streams.app import LogBounds, guarded, raw
+from streams.app import LogBounds, raw
 from streams.appeals_board import AppealsBoard
-from streams.current import current
-from streams.kept import Kept
+from streams.kept import Kept, Sole
 from streams.outbox import Outbox
 
 SAVED_S = 120.0  # the state is large and the events are few: what came since the last save is soon taken again
 SHOWN_S = 5.0
 
 
-class EventsAgent:
+class EventsAgent(Sole[EventEngine]):
     """Owns the one partition of events when it is assigned to this worker."""
 
     def __init__(self, app: Any, site: Site, board: AppealsBoard, settled: asyncio.Event) -> None:
-        self.app = app
-        self.settled = settled
+        super().__init__(app, settled)
         self.site = site
         self.city = site.city.id
         self.board = board
         self.setup = event_setup.setup(site)
         self.topic = contract.EVENTS.of(self.city)
-        self.kept: Kept[EventEngine] | None = None  # while the events are this worker's
         app.agent(raw(app, self.topic), name="events", concurrency=1)(self._loop)
 
     def assigned(self, bounds: LogBounds) -> None:
@@ -53,41 +50,12 @@ class EventsAgent:
     async def reload(self, site: Site) -> None:
         """Judge by the rules of ``site``; what was counted and is under way stays."""
         self.site, self.setup = site, await asyncio.to_thread(event_setup.setup, site)
-        if self.kept is not None:
-            async with self.kept.turn:
-                await guarded(asyncio.to_thread(self.kept.judge_by, self._anew))
-
-    async def revoked(self) -> None:
-        """Let go of the events, saving the state."""
-        kept, self.kept = self.kept, None
-        if kept is not None:
-            await kept.save()
-
-    async def save(self) -> None:
-        """Save the state, where there is one here."""
-        if self.kept is not None:
-            await self.kept.save()
-
-    async def keep(self) -> None:
-        """Save what is due for ever, also when no more events come."""
-        while True:
-            await asyncio.sleep(self.site.settings.snapshot_s)
-            if self.kept is not None:
-                self.kept.save_when_due()
+        await self.judge_by(self._anew)
 
     async def _loop(self, stream: Any) -> None:
-        stream = stream.noack()
-        async for event in current(self.app, stream, self.settled):
-            kept = self.kept
-            if kept is None:
-                continue  # just revoked; its new owner reads it
-            async with kept.turn:
-                await guarded(self._take(kept, event))
-            kept.save_when_due()
+        await self.each(stream, self._take)
 
     async def _take(self, kept: Kept[EventEngine], event: Any) -> None:
-        if not kept.inbox.take(event):
-            return
         try:
             given = events.decode(event.message.value or b"")
         except msgspec.DecodeError:

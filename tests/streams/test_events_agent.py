@@ -88,7 +88,8 @@ async def _play(agent: EventsAgent, messages: list[_Logged]) -> list[Event]:
     taken, kept = [Event(message) for message in messages], agent.kept
     assert kept is not None
     for one in taken:
-        await agent._take(kept, one)
+        if kept.inbox.take(one):
+            await agent._take(kept, one)
     return taken
 
 
