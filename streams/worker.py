@@ -105,8 +105,8 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     beside: list[Callable[[], Awaitable[None]]] = [
         picture.run,
         score.keep,
-        sums.keep,
-        happenings.keep,
+        lambda: sums.save_now_and_then(site.settings.snapshot_s),
+        lambda: happenings.save_now_and_then(site.settings.snapshot_s),
         sums.outlooks.follow,
         alerts.clock,
         happenings.show,
