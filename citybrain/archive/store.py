@@ -107,8 +107,8 @@ class Store:
 
     def _list(self, topic: str) -> list[Part]:
         selector = fs.FileSelector(f"{self._root}/{topic}", recursive=True, allow_not_found=True)
-        paths = (Path(one.path).relative_to(self._root) for one in self._below(selector) if one.type == fs.FileType.File)
-        found = (archive_files.part(path) for path in paths)
+        files = (one for one in self._below(selector) if one.type == fs.FileType.File)
+        found = (archive_files.part(Path(one.path).relative_to(self._root)) for one in files)
         return [
             StoredPart(one.path, one.partition, one.first, one.next, one.number, one.of, self)
             for one in found

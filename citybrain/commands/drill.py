@@ -10,15 +10,14 @@ import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from citybrain.commands.after_action import moment
 from citybrain.drills import headless, live
 from citybrain.drills import truth as truths
 from citybrain.drills.page import html
 from citybrain.drills.sheet import Sheet
+from citybrain.moments import moment_of
 from config import city as cities
 from config import drills, packs_reload
 from config.drills import DrillError
@@ -103,8 +102,8 @@ def run(
 
 def truth(settings: Settings, start: str | None, end: str | None, as_json: bool) -> int:
     """Grade the archive's alerts against the simulator's truth; exit code 0."""
-    zone = ZoneInfo(cities.load(settings.city).timezone)
-    graded = truths.graded(settings, moment(start, "--from", zone), moment(end, "--to", zone))
+    zone = cities.load(settings.city).timezone
+    graded = truths.graded(settings, moment_of(start, zone), moment_of(end, zone))
     if as_json:
         print(json.dumps(msgspec.to_builtins(graded)), flush=True)
         return 0

@@ -10,9 +10,9 @@ import urllib.request
 
 from citybrain.archive.pictures import Pictures
 from citybrain.archive.reader import Archive, shown
+from citybrain.moments import moment
 from citybrain.replay.opener import Opener
 from citybrain.replay.recording import span
-from citybrain.replay.span import moment
 from config import city as cities
 from config import register as registers
 from config.city import City

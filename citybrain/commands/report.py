@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from citybrain.moments import moment_of
 from citybrain.reports import shift as shifts
 from citybrain.reports.facts import ReportError, gather
 from citybrain.reports.words import Language
@@ -22,22 +21,12 @@ def shift(settings: Settings, start: str | None, end: str | None, lang: str, out
         raise ReportError(f"--lang {lang} is not known; use zh or en")
     if output.suffix not in FORMS:
         raise ReportError(f"-o {output}: the name must end in .html or .pdf")
-    zone = ZoneInfo(cities.load(settings.city).timezone)
+    zone = cities.load(settings.city).timezone
     now = int(time.time() * 1000)
-    facts = gather(settings, _moment(start, "--from", zone), _moment(end, "--to", zone), now)
+    facts = gather(settings, moment_of(start, zone), moment_of(end, zone), now)
     language: Language = "zh" if lang == "zh" else "en"
     page = shifts.html(facts, language)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(page.encode() if output.suffix == ".html" else shifts.pdf(page))
     print(f"{output}: {len(facts.open)} open incidents, {facts.quality.alerts} alerts, {output.stat().st_size} bytes")
     return 0
-
-
-def _moment(text: str | None, option: str, zone: ZoneInfo) -> int | None:
-    if text is None:
-        return None
-    try:
-        at = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ReportError(f"{option} {text!r} is no time; write it as 2026-10-01T08:00") from error
-    return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)

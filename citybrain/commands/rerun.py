@@ -9,9 +9,9 @@ import msgspec
 
 from citybrain.archive.files import ArchiveError
 from citybrain.archive.reader import DAY_MS, Archive, shown
+from citybrain.moments import moment
 from citybrain.replay.changes import parsed
 from citybrain.replay.rerun import Alerted, Difference, rerun
-from citybrain.replay.span import moment
 from config import city as cities
 from config.settings import Settings
 
