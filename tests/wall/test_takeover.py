@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from config import contract
 from config import pack as packs
 from config.city import City
 from config.register import Register
@@ -123,6 +124,24 @@ def test_a_warning_of_the_room_is_an_area_of_the_map(store_url: str, chengdu: Ci
         await _until(lambda: len(board.now) == 1, "the warning is known")
         area = board.now["feed-rainstorm"]
         assert (area["level"], area["places"], area["confirmed"], len(area["polygons"][0])) == (2, 214, 180, 5)
+
+    _following(store_url, rows, work)
+
+
+def test_clusters_of_appeals_come_from_the_picture_that_agents_tell(
+    store_url: str, chengdu: City, rows: Register
+) -> None:
+    """While the agent tells its numbers; a picture that nobody keeps up is not shown."""
+    feed = Feed(Redis.from_url(store_url), chengdu, rows)
+    feed.write_all()
+    feed.write_appeals()
+
+    async def work(hub: Hub) -> None:
+        board = hub.board.sections["clusters"]
+        await _until(lambda: len(board.now) == 3, "the clusters are known")
+        assert [row["cases"] for row in board.now.values()] == [34, 18, 27]
+        feed.redis.delete(contract.figures(chengdu.id))
+        await _until(lambda: not board.now, "they are taken off")
 
     _following(store_url, rows, work)
 

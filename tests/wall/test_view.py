@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from models import alarm
+from models.appeals_picture import Cluster
 from models.trust import Watch, Watched
 from models.values import Detection, Text, Why, to_json
 from wall import view
@@ -130,3 +131,23 @@ def test_the_detail_says_why() -> None:
         "400 was expected; 1,235 came. It is told about 3 datastreams. Corroborated by many datastreams together."
     )
     assert view.detail(to_json(alarm.opened(detection(), 1)))["why"] == {"en": "", "zh": ""}
+
+
+def test_clusters_of_appeals_are_told_by_what_the_map_draws() -> None:
+    """Of the picture of appeals a cluster's subject, size and place travel, the rest stays; without a picture none."""
+    it = Cluster(
+        id="c", category=Text("Noise", "噪声"), cases=18, expected=3.0, ratio=6.0, p=0.001, onset=0, since=0, until=0,
+        place=Text("Yulin", "玉林"), lon=104.061234, lat=30.641234, radius_m=912.6, codes=(("0101", 18),),
+        words=("工地",), causes=("a",), safety=True,
+    )  # fmt: skip
+    told = {
+        "category": {"en": "Noise", "zh": "噪声"},
+        "cases": 18,
+        "place": {"en": "Yulin", "zh": "玉林"},
+        "lon": 104.0612,
+        "lat": 30.6412,
+        "radius": 913,
+        "safety": True,
+    }
+    assert view.clusters(msgspec.json.encode({"at": 1, "open": 12, "clusters": [it]})) == {"c": told}
+    assert view.clusters(None) == {}
