@@ -59,7 +59,8 @@ class Span:
         self.start, self.end = self._clipped(start, end)
         self.clock = archive.clock(self.start, self.end)
         first, last = self.clock.doing(self.start), self.clock.doing(self.end) + LATE_MS
-        self.alerts, self.incidents = (self._ledger(topic, first, last) for topic in ("alerts", "incidents"))
+        topics = ("alerts", "incidents", "units")
+        self.alerts, self.incidents, self.units = (self._ledger(topic, first, last) for topic in topics)
         self.ticks = Ticks(archive, first - LATE_MS, last)
         self.pictures = Pictures(home / "pictures", archive, self._members, city.tick_ms)
         self._commands = archive.messages("audit", first, last)
@@ -105,6 +106,7 @@ class Span:
             time_s=time_s,
             alerts=_there(self.alerts, doing),
             incidents=_there(self.incidents, doing),
+            units=self.units.at(doing),
             zones=None if ticked is None else msgspec.json.encode({"tick": ticked.tick, "rows": ticked.rows}),
             ahead=None if ticked is None or not ticked.ahead else msgspec.json.encode(ticked.ahead),
             watch=None if ticked is None or ticked.watch is None else msgspec.json.encode(ticked.watch),

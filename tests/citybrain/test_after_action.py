@@ -180,7 +180,7 @@ def test_the_command_writes_what_the_name_says(
         (["case", "-o", "x.txt"], "--format 'txt' is not known; use one of html, pdf, docx"),
         (["case", "-o", "x.pdf", "--language", "fr"], "use zh or en"),
         (["-o", "x.pdf"], "name an incident, or give --from and --to"),
-        (["case", "-o", "x.pdf", "--from", "noon"], "write it as 2026-10-01T08:00"),
+        (["case", "-o", "x.pdf", "--from", "noon"], "write it as 2026-10-01"),
         (["-o", "x.pdf", "--from", "2020-01-01", "--to", "2020-01-02"], "no incident of the city began in that span"),
         (["case", "-o", "x.pdf", "--from", "2020-01-01", "--to", "2020-01-02"], "was of that span; leave --from"),
         (["case", "-o", "x.pdf", "--from", "2020-01-02", "--to", "2020-01-01"], "give --to after --from"),

@@ -213,7 +213,7 @@ def test_the_command_writes_the_file_it_is_asked_for(
     [
         (["-o", "x.doc"], "must end in .html or .pdf"),
         (["-o", "x.pdf", "--lang", "fr"], "use zh or en"),
-        (["-o", "x.pdf", "--from", "yesterday"], "write it as 2026-10-01T08:00"),
+        (["-o", "x.pdf", "--from", "yesterday"], "write it as 2026-10-01"),
         (["-o", "x.pdf", "--from", "2026-10-02", "--to", "2026-10-01"], "give --from before --to"),
     ],
 )

@@ -55,6 +55,7 @@ class Shot:
     time_s: NDArray[np.int64]
     alerts: Mapping[str, bytes] = field(default_factory=dict)
     incidents: Mapping[str, bytes] = field(default_factory=dict)
+    units: Mapping[str, bytes] = field(default_factory=dict)  # where they were when their status last changed
     zones: bytes | None = None
     ahead: bytes | None = None
     watch: bytes | None = None

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.values import Alert, Incident, from_json
+from models.values import Alert, Incident, Unit, from_json
 from wall import view
 from wall.board import Board
 from wall.replay.recording import Ask, Mark, Recording, ReplayError, Shot
+from wall.scenery import unit_row
 from wall.viewer import Viewer, frame
 
 log = logging.getLogger(__name__)
@@ -200,6 +201,7 @@ class Session:
         board.place = place
         board.put("alerts", self._alerts(shot))
         board.put("incidents", self._incidents(shot))
+        board.put("units", self._units(shot))
         _, zones = view.zones(shot.zones)
         board.put("zones", zones)
         board.put("ahead", view.ahead(shot.ahead, self.city))
@@ -229,6 +231,13 @@ class Session:
             for key, body in shot.incidents.items()
         }
         return {key: row for key, row in made.items() if row is not None and row["state"] != "closed"}
+
+    def _units(self, shot: Shot) -> dict[str, view.Row]:
+        made = {
+            key: self._row(f"unit/{key}", body, lambda data: unit_row(from_json(data, Unit)))
+            for key, body in shot.units.items()
+        }
+        return {key: row for key, row in made.items() if row is not None}
 
     def _row(self, key: str, body: bytes, made: Any) -> view.Row | None:
         """The row of one body, made once while the body stays the same; None for one that cannot be read."""

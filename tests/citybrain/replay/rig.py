@@ -12,7 +12,7 @@ from config import layouts, pack
 from config import register as registers
 from config.register import Register
 from config.settings import Settings
-from models.values import Alert, AuditLine, Detection, Incident, Text, to_json
+from models.values import Alert, AuditLine, Detection, Incident, Text, Unit, UnitStatus, to_json
 from streams.archive import ReadingsWriter
 from tests.citybrain.archive.rig import say
 from tests.streams.test_archive import readings
@@ -99,6 +99,12 @@ def incident() -> Incident:
     )  # fmt: skip
 
 
+def unit(status: UnitStatus) -> Unit:
+    """A patrol near the place."""
+    text = Text("Patrol 1", "一号巡逻车")
+    return Unit(id="patrol-1", name=text, kind="police", lon=104.07, lat=30.65, status=status)
+
+
 def _events(made: Settings) -> None:
     opened, acknowledged = START + 601_000, START + 660_000
     bodies = [(opened, "surge", alert()), (acknowledged, "surge", alert("acknowledged", "chen"))]
@@ -108,6 +114,8 @@ def _events(made: Settings) -> None:
         number=1, at=acknowledged, by="chen", what="alert", subject="surge", did="acknowledge", command="c1"
     )
     say(made.archive, "audit", [(acknowledged, "surge", to_json(line).decode())])
+    sent: list[tuple[int, UnitStatus]] = [(opened, "free"), (acknowledged, "sent")]
+    say(made.archive, "units", [(at, "patrol-1", to_json(unit(status)).decode()) for at, status in sent])
     said = to_json(alert().detection).decode()
     say(made.archive, "detections", [(opened - 500, "surge", said)])
 

@@ -16,7 +16,7 @@ from citybrain.archive.pictures import Pictures
 from citybrain.archive.reader import Archive, Clock
 from config import register as registers
 from config.settings import Settings
-from models.values import Alert, from_json
+from models.values import Alert, Unit, from_json
 from tests.citybrain.replay import rig
 from tests.citybrain.replay.rig import MINUTES, START
 
@@ -68,6 +68,8 @@ def test_alerts_and_what_people_did_come_back_in_their_time(recorded: Settings) 
     held = span.shot(START + 661_000).alerts["surge"]
     assert from_json(held, Alert).acknowledged_by == "chen"
     assert span.shot(START + 602_000).incidents.keys() == {"incident-1"}
+    stood = [from_json(span.shot(START + at).units["patrol-1"], Unit).status for at in (602_000, 661_000)]
+    assert stood == ["free", "sent"]
     assert [(mark.kind, mark.at - START) for mark in span.marks()] == [
         ("alert", 601_000),
         ("incident", 601_000),
