@@ -20,6 +20,7 @@ from streams.agents.city import CityAgent
 from streams.agents.events import EventsAgent
 from streams.agents.score import ScoreAgent
 from streams.appeals_board import AppealsBoard
+from streams.memory import large_arrays_apart
 from streams.packs_watch import PacksWatch
 from streams.picture import Picture
 from streams.planner import Planner
@@ -46,6 +47,7 @@ def rehearse(layouts: Layouts) -> None:
 
 async def run_worker(site: Site, kafka: str, redis: str) -> int:
     """Score, sum up and keep alerts until told to stop; the exit code."""
+    large_arrays_apart()
     rehearse(site.layouts)
     city = site.city.id
     app = apps.create(f"{city}-worker", kafka)
