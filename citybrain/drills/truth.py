@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 
+import shapely
+from msgspec.structs import replace
+
 from citybrain.archive.reader import Archive
 from citybrain.drills.shadow import gateway
 from citybrain.drills.sheet import told
 from config import city as cities
 from config import packs_reload
 from config import register as registers
+from config.city import City
 from config.drills import DrillError
 from config.register import Register
 from config.settings import Settings
@@ -19,6 +23,7 @@ from sensors.feed import TRUTH
 from sensors.simulate.truth import Record, read
 
 DAY_MS = 86_400_000
+ACCOUNTS = ("overdue", "satisfaction")  # kinds of events that are counted, not detected: their alerts are not graded
 
 
 def graded(settings: Settings, start: int | None, end: int | None) -> Graded:
@@ -33,9 +38,13 @@ def graded(settings: Settings, start: int | None, end: int | None) -> Graded:
     if not first < last:
         raise DrillError(f"the span from {first} to {last} is empty; give --from before --to and before now")
     city, register = cities.load(settings.city), registers.load(settings.register)
-    happened = [_happened(one, register) for one in records if one["what"] in ("incident", "state", "fault")]
-    alerts = told(_alerts(settings, first, last), packs_reload.sound(), city)
-    return grade([one for one in happened if first <= one.start < last], alerts, last - first)
+    known = [one for one in records if one["what"] in ("incident", "state", "fault")]
+    happened = [_happened(one, city, register) for one in known if one["start"] < last and one["end"] > first]
+    happened = [replace(one, aside=one.start < first) for one in happened]  # what was under way is told, not found
+    alerts = [
+        one for one in told(_alerts(settings, first, last), packs_reload.sound(), city) if one.property not in ACCOUNTS
+    ]
+    return grade(happened, alerts, last - first)
 
 
 def _alerts(settings: Settings, first: int, last: int) -> list[tuple[Detection, int]]:
@@ -49,7 +58,7 @@ def _alerts(settings: Settings, first: int, last: int) -> list[tuple[Detection, 
     ]
 
 
-def _happened(record: Record, register: Register) -> Happening:
+def _happened(record: Record, city: City, register: Register) -> Happening:
     """One line of the truth."""
     if record["what"] != "incident":
         name = str(record["datastream"])
@@ -63,6 +72,8 @@ def _happened(record: Record, register: Register) -> Happening:
             properties=(moved,) if is_state else (),
         )  # fmt: skip
     silent = record["kind"] == "silent-gateway"
+    middle = shapely.Point(record.get("lon", 0.0), record.get("lat", 0.0))
+    holding = city.geo.tree.query(middle, predicate="intersects")
     return Happening(
         kind=record["kind"],
         place=str(record["place"]),
@@ -73,4 +84,5 @@ def _happened(record: Record, register: Register) -> Happening:
         radius_m=record.get("radius_m", 0.0),
         gateway=gateway(int(record["gateway"])) if silent else "",
         datastreams=tuple(record.get("datastreams", ())),
+        inside=tuple(city.geo.ids[row] for row in holding),
     )

@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from citybrain.commands import drill as command
-from citybrain.drills import headless, shadow
+from citybrain.drills import headless, live, shadow
 from citybrain.drills.page import html
 from citybrain.drills.sheet import Sheet
 from citybrain.drills.timetable import happens
@@ -23,10 +23,11 @@ from config.city import City
 from config.drills import Change, DrillError, GatewaySilent, StuckSensors
 from config.register import Register
 from config.settings import Settings
-from models.values import Text
+from models.values import Alert, Text
 from sensors.simulate.chengdu import City as Simulated
 from sensors.simulate.injected import Injected
 from sensors.simulate.places import places
+from tests.models import duty
 
 Run = Callable[[str], Sheet]
 BEGIN = 1_790_000_000_000
@@ -162,3 +163,23 @@ def test_the_sheet_goes_to_and_fro_as_json(run: Run, tmp_path: Path, capsys: pyt
     listed = json.loads(capsys.readouterr().out.splitlines()[-1])["drills"]
     assert [row["drill"] for row in listed] == sorted(row["drill"] for row in listed)
     assert all("refused" not in row for row in listed)
+
+
+def test_what_the_agent_events_makes_of_a_live_drill_is_the_drills() -> None:
+    """A warning's alert bears no drill's name: it is of the one that runs; what is real, older or of another is not."""
+    begin = BEGIN
+    mine, other = {"drill": "0123"}, {"drill": "4567"}
+    given = [
+        alert(begin + 1_000, exercise=True, labels=mine),
+        alert(begin + 1_000, exercise=True, labels={}),
+        alert(begin + 1_000, exercise=True, labels=other),
+        alert(begin + 1_000, exercise=False, labels={}),
+        alert(begin - 1_000, exercise=True, labels={}),
+    ]
+    assert [live.belongs(one, "0123", begin) for one in given] == [True, True, False, False, False]
+
+
+def alert(opened: int, exercise: bool, labels: dict[str, str]) -> Alert:
+    """An alert that was opened then."""
+    it = duty.alert(opened)
+    return replace(it, detection=replace(it.detection, exercise=exercise, labels=labels))
