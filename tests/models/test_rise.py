@@ -46,7 +46,12 @@ def test_the_rise_is_that_of_a_straight_line_an_hour() -> None:
     minutes = np.arange(12, dtype=np.int64)
     for slope in (0.02, -0.01, 0.0):
         trend = Trend(cadence_s=60)
-        _, middle, _ = trend.step(trend.start(1), np.zeros(12, np.int32), minutes * MINUTE, 0.5 + slope * minutes)
+        _, middle, _ = trend.step(
+            trend.start(1),
+            np.zeros(12, np.int32),
+            minutes * MINUTE,
+            np.float64(0.5) + np.float64(slope) * minutes.astype(np.float64),
+        )
         rise = rising(middle)
         assert np.isnan(rise[:2]).all()
         assert rise[2:] == pytest.approx(60 * slope, abs=1e-6)
