@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import detectors
+from models.detectors.seasonal_baseline import SeasonalBaseline
 
 HOUR = 3_600_000
 HOLIDAYS = [  # Auckland's public holidays, 2019 to March 2020
@@ -124,3 +125,26 @@ def test_an_incident_does_not_teach_itself() -> None:
         state, told = detector.step(state, rows, now, np.array([people]), kind, now)
         expected[hour] = float(told.expected[0])
     assert expected[24 * 20 + 13] == pytest.approx(expected[24 * 20 + 9], rel=0.1)
+
+
+def test_both_paths_agree_once_the_pool_has_learned() -> None:
+    """Machine code and numpy give the same bits after two tables of the pool, through a crowd."""
+    n, ran = 3_000, []
+    for compiled in (True, False):
+        rng = np.random.default_rng(9)
+        detector = SeasonalBaseline(ready=10, compiled=compiled)
+        state = detector.among(detector.start(n), (np.arange(n) // 300).astype(np.int32))
+        scores = []
+        for tick in range(60):
+            people = rng.poisson(20.0 * rng.standard_gamma(8.0, n) / 8.0).astype(np.float64)
+            people[:20] *= 6.0 if tick > 50 else 1.0
+            when = np.full(n, 1_600_000_000_000 + tick * 300_000, np.int64)
+            state, told = detector.step(state, np.arange(n, dtype=np.int32), when, people, np.zeros(n, np.uint8), when)
+            scores.append(told.score)
+        ran.append((state, np.array(scores)))
+    (fast, told_fast), (slow, told_slow) = ran
+    assert told_fast.tobytes() == told_slow.tobytes()
+    assert {name: array.tobytes() for name, array in fast.items()} == {
+        name: array.tobytes() for name, array in slow.items()
+    }
+    assert np.nanmax(told_fast) > 4.0
