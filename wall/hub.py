@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -132,10 +133,7 @@ class Hub:
                 left = end - time.monotonic()
                 if found is not None or left <= 0:
                     return found
-                try:  # the published word is only a hint: look again also without one
-                    await asyncio.wait_for(event.wait(), min(left, 0.25))
-                except TimeoutError:
-                    continue
+                await _either(event, min(left, 0.25))  # the published word is only a hint: look again also without one
         finally:
             self._answers.pop(command, None)
 
@@ -402,7 +400,6 @@ class Hub:
 async def _either(event: asyncio.Event, timeout_s: float) -> None:
     """Until the event or the time, whichever comes first."""
     if timeout_s > 0 and not event.is_set():
-        try:
-            await asyncio.wait_for(event.wait(), timeout_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):  # wait_for of Python 3.11 loses a cancellation that comes together with the event
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
