@@ -38,6 +38,7 @@ class Stage:
     """``with Stage(folder, register, city) as stage``: store, broker and wall run below ``folder``."""
 
     password = "correct horse 8"
+    launch = LAUNCH
 
     def __init__(self, folder: Path, rows: Register, city: City, port: int = 0, answers: bool = True) -> None:
         self.folder = folder
@@ -123,7 +124,7 @@ class Stage:
             "CITYBRAIN_REDIS": known.redis.get_secret_value() if known.redis else "",
             "CITYBRAIN_WALL_PORT": str(self.port),
         }
-        self._wall = subprocess.Popen([sys.executable, "-c", LAUNCH], env={**os.environ, **given})
+        self._wall = subprocess.Popen([sys.executable, "-c", self.launch], env={**os.environ, **given})
         until(lambda: httpx.get(f"{self.url}/healthz").status_code == 200, "the wall is healthy")
 
     def kill_wall(self) -> None:
