@@ -147,7 +147,7 @@ export class Case {
     const { status, told } = await ask(this.app, `/units?incident=${encodeURIComponent(id)}`);
     if (status !== 200 || this.id !== id) return;
     const f = this.app.format, rows = told.assigned.map((row) => el("li", { "data-status": row.status }, el("b", {}, f.both(row.name)),
-      el("small", {}, [f.t(`unit.status.${row.status}`), f.span(this.app.now() - row.since), row.phone, row.reporting ? "" : f.t("units.silent")].filter(Boolean).join(" · "))));
+      el("small", {}, [f.t(`unit.status.${row.status}`), row.since ? f.span(this.app.now() - row.since) : "", row.phone, row.reporting ? "" : f.t("units.silent")].filter(Boolean).join(" · "))));
     renew(this.fleet, rows.length ? [el("h4", {}, f.t("units.there")), el("ul", { class: "crews" }, ...rows)] : []);
   }
 
