@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def register(city: City) -> Register:
 
 @pytest.fixture(scope="module")
 def run(city: City, register: Register) -> Run:
-    """Runs a shipped drill at speed."""
+    """Runs a shipped drill at speed, each once: a run is the same every time."""
 
+    @cache
     def ran(name: str) -> Sheet:
         listed = drills.find(name)
         return headless.run(drills.load(listed.path, city), listed.pack, city, register)
