@@ -44,18 +44,26 @@ class Kept(Generic[E]):
     """The engine of one partition, with its inbox, its outbox and the folder of its snapshots.
 
     ``name`` stands in the log; ``anew`` makes an engine that knows nothing; ``bounds`` are the log's. ``turn`` is held
-    while a message is being taken, for a snapshot is taken between messages, never while one is being told.
+    while a message is being taken, for a snapshot is taken between messages, never while one is being told. States
+    that share ``saves`` are saved one after the other, so that they are not all in memory twice at once.
     """
 
     def __init__(
-        self, name: str, folder: Path, outbox: Outbox, anew: Callable[[], E], bounds: LogBounds, every_s: float
+        self,
+        name: str,
+        folder: Path,
+        outbox: Outbox,
+        anew: Callable[[], E],
+        bounds: LogBounds,
+        every_s: float,
+        saves: asyncio.Lock | None = None,
     ) -> None:
         self.name = name
         self.folder = folder
         self.outbox = outbox
         self.inbox = Inbox()
         self.turn = asyncio.Lock()
-        self._one = asyncio.Lock()  # one save at a time
+        self._one = saves or asyncio.Lock()
         self._every_s = every_s
         self._saved_at = time.monotonic()
         self._saving: asyncio.Task[None] | None = None

@@ -41,10 +41,12 @@ class Poisoned(RuntimeError):
 class Shard(Kept[Engine]):
     """One shard in this worker: its kept engine, what waits to be scored and what to step over."""
 
-    def __init__(self, site: Site, number: int, bounds: LogBounds, outbox: Outbox) -> None:
+    def __init__(
+        self, site: Site, number: int, bounds: LogBounds, outbox: Outbox, saves: asyncio.Lock | None = None
+    ) -> None:
         folder = site.settings.state / f"shard-{number}"
         every_s = site.settings.snapshot_s
-        super().__init__(f"shard {number}", folder, outbox, lambda: site.layouts.engine(number), bounds, every_s)
+        super().__init__(f"shard {number}", folder, outbox, lambda: site.layouts.engine(number), bounds, every_s, saves)
         self.number = number
         self.waiting: list[Any] = []  # events read, not yet scored
         self._poison_file = folder / "poison.json"
@@ -75,6 +77,7 @@ class ScoreAgent:
         self.city = site.city.id
         self.picture = picture
         self.shards: dict[int, Shard] = {}
+        self._saves = asyncio.Lock()
         self._waiting = 0  # messages read and not yet scored
         self._soon: asyncio.Task[None] | None = None
         self.topic = contract.READINGS.of(self.city)
@@ -85,7 +88,7 @@ class ScoreAgent:
     def assigned(self, shards: dict[int, LogBounds]) -> None:
         """Take over these shards (number → the log's bounds)."""
         for number, bounds in sorted(shards.items()):
-            shard = self.shards[number] = Shard(self.site, number, bounds, Outbox(self.app))
+            shard = self.shards[number] = Shard(self.site, number, bounds, Outbox(self.app), self._saves)
             self._show(shard)
 
     def _show(self, shard: Shard) -> None:

