@@ -32,7 +32,7 @@ class Demo:
     """``citybrain demo --city auckland`` as a person starts it, in a folder and on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.run = folder / "run"
+        self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.said: list[str] = []
@@ -57,9 +57,20 @@ class Demo:
             time.sleep(0.1)
         raise AssertionError(f"not said within {START_S} s: {pattern}\n{''.join(self.said)}")
 
-    def feed(self, number: signal.Signals) -> None:
-        """Tell the feed to stand still (SIGSTOP) or to go on (SIGCONT)."""
-        os.killpg(int((self.run / "feed.pid").read_text()), number)
+    def stand_still(self) -> None:
+        """Hold the feed: two hours go by in a second, and hands want the city to stand still."""
+        os.killpg(int((self.folder / "run" / "feed.pid").read_text()), signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let the feed go on, and wait until it has counted what was under way."""
+        before = self._accepted()
+        os.killpg(int((self.folder / "run" / "feed.pid").read_text()), signal.SIGCONT)
+        until = time.monotonic() + START_S
+        while self._accepted() == before and time.monotonic() < until:
+            time.sleep(0.1)
+
+    def _accepted(self) -> int:
+        return int(json.loads((self.folder / "auckland" / "feed-counts.json").read_text())["accepted"])
 
     def stop(self) -> dict[str, float]:
         """Ctrl-C; the summary."""
@@ -86,14 +97,14 @@ def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(tmp_
         night = first.locator(".queue .row", has_text=re.compile(r"一小时行人 [12]\d,\d{3} 人次，为平时的")).first
         expect(night).to_be_visible(timeout=480_000)
         desk.until(first, SEVERAL, timeout_s=120)
-        demo.feed(signal.SIGSTOP)  # two hours go by in a second: hands want the city to stand still
+        demo.stand_still()
         one = desk.acknowledge_one_by_mouse(first, "seen on the waterfront cameras")
         _wait_acknowledged(second, one)
         other = desk.acknowledge_another_by_keyboard(first, but=one)
         _wait_acknowledged(second, other)
         assert desk.elsewhere(first) == desk.elsewhere(second) == []
     finally:
-        demo.feed(signal.SIGCONT)
+        demo.go_on()
         summary = demo.stop()
     assert summary["accepted"] == summary["scored"] == summary["archived"] > 150_000
     assert summary["acknowledged"] >= 2

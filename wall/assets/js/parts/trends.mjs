@@ -13,7 +13,7 @@ export class Trends {
     this.element = element;
     this.app = app;
     this.charts = new Map();
-    this.painted = 0;
+    this.painted = -EVERY_MS; // at once, however new the page is
     this.wanted = app.boot.stage?.scenes[element.dataset.pack]?.trend; // of a pack; else the city's first totals
     const f = app.format;
     element.querySelector(".aside").append(el("span", { class: "key" }, f.t("trend.now")), el("span", { class: "key dashed" }, f.t("trend.expected")), el("span", { class: "key band" }, f.t("trend.ahead")));
