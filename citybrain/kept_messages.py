@@ -17,6 +17,10 @@ from config.settings import Settings
 
 BOOTSTRAP_MS = 5_000
 TOGETHER = 2_000  # rows read from the archive at once
+OLDEST_FIRST = 'SELECT "offset", value FROM read_parquet($files, hive_partitioning = false) ORDER BY "offset"'
+NEWEST_FIRST = (
+    'SELECT "offset", value FROM read_parquet($files, hive_partitioning = false) ORDER BY time DESC, "offset" DESC'
+)
 WINDOW = 1_000  # messages read from the broker at once where the newest come first
 
 
@@ -42,7 +46,7 @@ def read(settings: Settings, topic: Topic) -> Iterator[Kept]:
     """Every message of the topic's only partition, the oldest first; raises ``NothingKept``."""
     kafka, files = _places(settings, topic, "p0-*.parquet")
     logged = _logged(kafka, topic.of(settings.city)) if kafka is not None else iter(())
-    yield from _side_by_side(_archived(files), logged)
+    yield from _side_by_side(_archived(files, OLDEST_FIRST), logged)
 
 
 def newest(settings: Settings, topic: Topic) -> Iterator[bytes]:
@@ -51,7 +55,7 @@ def newest(settings: Settings, topic: Topic) -> Iterator[bytes]:
     kafka, files = _places(settings, topic, "p*.parquet")
     if kafka is not None:
         yield from _logged_backwards(kafka, topic.of(settings.city))
-    yield from _archived_backwards(files)
+    yield from (value for _, value in _archived(files, NEWEST_FIRST))
 
 
 def _places(settings: Settings, topic: Topic, pattern: str) -> tuple[str | None, list[str]]:
@@ -82,30 +86,14 @@ def _side_by_side(archived: Iterator[tuple[int, bytes]], logged: Iterator[tuple[
             left, right = next(archived, None), next(logged, None)
 
 
-def _archived(files: list[str]) -> Iterator[tuple[int, bytes]]:
+def _archived(files: list[str], query: str) -> Iterator[tuple[int, bytes]]:
     if not files:
         return
     with duckdb.connect() as connection:
-        rows = connection.execute(
-            'SELECT "offset", value FROM read_parquet($files, hive_partitioning = false) ORDER BY "offset"',
-            {"files": files},
-        )
+        rows = connection.execute(query, {"files": files})
         while found := rows.fetchmany(TOGETHER):
             for offset, value in found:
                 yield int(offset), (value or "").encode()
-
-
-def _archived_backwards(files: list[str]) -> Iterator[bytes]:
-    if not files:
-        return
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            'SELECT value FROM read_parquet($files, hive_partitioning = false) ORDER BY time DESC, "offset" DESC',
-            {"files": files},
-        )
-        while found := rows.fetchmany(TOGETHER):
-            for (value,) in found:
-                yield (value or "").encode()
 
 
 @contextmanager

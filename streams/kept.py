@@ -141,9 +141,10 @@ class Sole(Generic[E]):
 
     async def judge_by(self, anew: Callable[[], E]) -> None:
         """Go on with an engine of other rules, where there is one here."""
-        if self.kept is not None:
-            async with self.kept.turn:
-                await guarded(asyncio.to_thread(self.kept.judge_by, anew))
+        kept = self.kept  # it may be another's before its turn comes
+        if kept is not None:
+            async with kept.turn:
+                await guarded(asyncio.to_thread(kept.judge_by, anew))
 
     async def each(self, stream: Any, take: Callable[[Kept[E], Any], Awaitable[None]]) -> None:
         """``take`` every new event of ``stream``, one at a time."""
@@ -152,6 +153,10 @@ class Sole(Generic[E]):
             if kept is None:
                 continue  # just revoked; its new owner reads it
             async with kept.turn:
-                if kept.inbox.take(event):
-                    await guarded(take(kept, event))
+                await guarded(_new(kept, event, take))
             kept.save_when_due()
+
+
+async def _new(kept: Kept[E], event: Any, take: Callable[[Kept[E], Any], Awaitable[None]]) -> None:
+    if kept.inbox.take(event):
+        await take(kept, event)

@@ -78,10 +78,10 @@ class Shadow:
 
     def _states(self, begin_ms: int, end_ms: int) -> list[Happening]:
         """The states that sensors of packs come into by themselves: true, and no part of the drill."""
-        frame = self.site.register.frame
+        frame = self.site.register.frame.select("asset", "property", "lon", "lat")
         found = []
         for row, start, end in self._quiet.states(begin_ms - STATES_MS, end_ms):
-            asset, property_, lon, lat = frame.select("asset", "property", "lon", "lat").row(row)
+            asset, property_, lon, lat = frame.row(row)
             found.append(
                 Happening(
                     kind="state",

@@ -90,8 +90,12 @@ class Reception:
             if codec.columns is None:
                 return readings(codec.decode(data, envelope), self.checks.knows, may_tell)
             columns = codec.columns(data, envelope)
-            told = [event(value) for _, value in columns.others if may_tell(value)]
-            columns.faults.extend(beyond(index, value) for index, value in columns.others if not may_tell(value))
+            told = []
+            for index, value in columns.others:
+                if may_tell(value):
+                    told.append(event(value))
+                else:
+                    columns.faults.append(beyond(index, value))
             return columns, told
         except TooMany as error:
             raise _too_many(error) from error

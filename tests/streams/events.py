@@ -14,6 +14,7 @@ class Message:
     value: bytes | None = b"x"
     topic: str = "t"
     partition: int = 0
+    generation_id: int = 1
 
     @property
     def tp(self) -> str:

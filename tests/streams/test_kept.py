@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from streams import app as apps
 from streams import snapshots
 from streams.app import LogBounds
-from streams.kept import Kept
+from streams.kept import Kept, Sole
 from tests.streams.events import event
 
 
@@ -125,3 +127,34 @@ def test_nothing_is_acknowledged_before_the_results_and_the_state_are_safe(tmp_p
         assert snapshots.offsets(tmp_path) == [3, 4]
 
     asyncio.run(story())
+
+
+def test_a_gap_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that is missing is not stepped over, which the stream's own handling of a failed agent would do."""
+    ended: list[str] = []
+    monkeypatch.setattr(apps, "die", lambda reason, error=None: ended.append(reason))
+    taken: list[int] = []
+
+    async def take(_: Kept[Sum], one: Any) -> None:
+        taken.append(one.message.offset)
+
+    class Stream:
+        def noack(self) -> Stream:
+            return self
+
+        async def events(self) -> AsyncIterator[Any]:
+            for offset in (0, 1, 1, 3):
+                yield event(offset)
+
+    async def story() -> None:
+        app: Any = SimpleNamespace(consumer_generation_id=1)
+        settled = asyncio.Event()
+        settled.set()
+        agent: Sole[Sum] = Sole(app, settled)
+        agent.kept = kept(tmp_path, LogBounds(0, 9, 0))
+        await agent.each(Stream(), take)
+
+    asyncio.run(story())
+    assert taken == [0, 1]
+    assert len(ended) == 1
+    assert "message 3 of t-0 came, 2 was due" in ended[0]
