@@ -76,7 +76,7 @@ class Session:
         self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._moved = time.monotonic()
-        self._shown_at = -1.0
+        self._shown: tuple[float, bool] | None = None  # the moment of the picture, and whether it may be behind it
 
     # --- viewers ------------------------------------------------------------------------------------------------
 
@@ -176,12 +176,11 @@ class Session:
             if clock.at >= clock.end:
                 clock.playing = clock.loop
                 self._to(clock.start if clock.loop else clock.end)
-        if clock.at != self._shown_at:
+        at, coarse = clock.at, clock.playing and clock.speed >= COARSE and not self._jumped
+        if (at, coarse) != self._shown:
             jumped, self._jumped = self._jumped, False
-            at = clock.at
-            coarse = clock.playing and clock.speed >= COARSE and not jumped
             shot = await asyncio.to_thread(self.recording.shot, int(at), coarse)
-            self._shown_at = at
+            self._shown = at, coarse
             self._show(shot, jumped)
         for viewer in self.viewers:
             viewer.send(self.beat())

@@ -22,7 +22,7 @@ from tests.citybrain.replay import rig
 from tests.citybrain.replay.rig import MINUTES, START
 from wall.accounts import add_user
 from wall.replay import alone
-from wall.replay.recording import Ask, ReplayError
+from wall.replay.recording import Ask, ReplayError, Shot
 from wall.replay.session import Control, Session
 from wall.replay.sessions import MOST, Sessions, declare
 
@@ -127,6 +127,24 @@ async def test_the_end_pauses_or_begins_again(recorded: Settings) -> None:
     finally:
         session.leave(viewer)
         await session.close()
+
+
+async def test_a_pause_shows_the_very_moment(recorded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At speed the picture may be one behind the clock; once paused it is exact, though the clock stands."""
+    session = await opened(recorded)
+    shot, asked = session.recording.shot, []
+
+    def noted(at: int, coarse: bool = False) -> Shot:
+        asked.append((at, coarse))
+        return shot(at, coarse)
+
+    monkeypatch.setattr(session.recording, "shot", noted)
+    await look(session, Control("seek", at=START + 60_000), Control("speed", value=300.0), Control("play"))
+    session._moved -= 2.5
+    await session._turn()
+    await look(session, Control("pause"))
+    assert [coarse for _, coarse in asked] == [False, True, False]
+    assert asked[1][0] == asked[2][0] >= START + 60_000 + 750_000
 
 
 async def test_sessions_know_nothing_of_each_other(recorded: Settings) -> None:
