@@ -22,7 +22,7 @@ async def run_archive(site: Site, kafka: str, train: Sequence[str] = (), tidy: S
     app = apps.create(f"{site.city.id}-archive", kafka)
     settled = asyncio.Event()
     archive = ArchiveAgent(app, site, settled)
-    dog = Watchdog(app, lambda: {key: at.inbox.next for key, at in archive.partitions.items()})
+    dog = Watchdog(app, lambda: {key: (at.inbox.next, 0) for key, at in archive.partitions.items()})
 
     async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
         await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))

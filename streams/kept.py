@@ -88,6 +88,11 @@ class Kept(Generic[E]):
             log.error("%s: %d messages left the log before they were taken; raise its retention", self.name, lost)
         return engine
 
+    @property
+    def reached(self) -> tuple[int, int]:
+        """How far it is: the next offset to take, and how many messages it has told."""
+        return self.inbox.next, self.outbox.told
+
     def judge_by(self, anew: Callable[[], E]) -> None:
         """Go on with an engine of other rules; what was learned and is under way stays. In turn."""
         engine = anew()

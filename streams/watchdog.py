@@ -1,6 +1,7 @@
 """The watchdog: a process whose partition makes no progress while it lags ends, and is started again.
 
-Long-running consumers have been seen to stop silently (aio-libs/aiokafka issue 1037).
+Long-running consumers have been seen to stop silently (aio-libs/aiokafka issue 1037). What many messages together give
+may take long to tell where the next agent lags, so what is told is progress too.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ class Watchdog:
     """Watches how far each partition was taken, against the end of its log."""
 
     def __init__(
-        self, app: Any, taken: Callable[[], dict[tuple[str, int], int]], patience_s: float = PATIENCE_S
+        self, app: Any, taken: Callable[[], dict[tuple[str, int], tuple[int, int]]], patience_s: float = PATIENCE_S
     ) -> None:
-        """``taken`` tells the next offset of each (topic, partition) in this process."""
+        """``taken``: of each (topic, partition) in this process the next offset, and how many messages it has told."""
         self._app = app
         self._taken = taken
         self._patience_s = patience_s
-        self._moved: dict[tuple[str, int], tuple[int, float]] = {}
+        self._moved: dict[tuple[str, int], tuple[tuple[int, int], float]] = {}
 
     async def run(self) -> None:
         """Look every few seconds, for ever."""
@@ -42,11 +43,11 @@ class Watchdog:
         found = []
         taken = self._taken()
         self._moved = {key: self._moved[key] for key in taken if key in self._moved}
-        for key, offset in taken.items():
+        for key, reached in taken.items():
             before = self._moved.get(key)
             end = self._app.consumer.highwater(TP(*key)) or 0
-            if before is None or before[0] != offset or offset >= end:
-                self._moved[key] = (offset, now)
+            if before is None or before[0] != reached or reached[0] >= end:
+                self._moved[key] = (reached, now)
             elif now - before[1] > self._patience_s:
-                found.append(f"{key[0]}-{key[1]} at {offset} of {end}")
+                found.append(f"{key[0]}-{key[1]} at {reached[0]} of {end}")
         return found

@@ -64,7 +64,7 @@ async def run_worker(site: Site, kafka: str, redis: str) -> int:
     readings, partials, detections, events = (
         topic.of(city) for topic in (contract.READINGS, contract.PARTIALS, contract.DETECTIONS, contract.EVENTS)
     )
-    dog = Watchdog(app, lambda: {(readings, n): shard.inbox.next for n, shard in score.shards.items()})
+    dog = Watchdog(app, lambda: {(readings, n): shard.reached for n, shard in score.shards.items()})
 
     async def assigned(_: Any, partitions: set[Any], **__: Any) -> None:
         await apps.guarded(take_over({(tp.topic, tp.partition) for tp in partitions}))

@@ -16,6 +16,7 @@ class Log:
 
     ends: dict[tuple[str, int], int | None] = field(default_factory=dict)
     taken: dict[tuple[str, int], int] = field(default_factory=dict)
+    told: int = 0  # messages, of every partition
 
     @property
     def consumer(self) -> Log:
@@ -28,7 +29,7 @@ class Log:
 
     def dog(self) -> Any:
         """A watchdog with a patience of a minute."""
-        return Watchdog(self, lambda: dict(self.taken), 60.0)
+        return Watchdog(self, lambda: {key: (offset, self.told) for key, offset in self.taken.items()}, 60.0)
 
 
 KEY = ("chengdu.readings", 3)
@@ -50,6 +51,16 @@ def test_progress_starts_the_wait_anew() -> None:
     log.taken[KEY] = 6
     assert [dog.stuck(now) for now in (59.0, 118.0)] == [[], []]
     assert dog.stuck(120.0) == ["chengdu.readings-3 at 6 of 9"]
+
+
+def test_what_is_told_is_progress() -> None:
+    """What many messages give together may take minutes to tell where the next agent lags; silence is no progress."""
+    log = Log(ends={KEY: 9}, taken={KEY: 5})
+    dog = log.dog()
+    dog.stuck(0.0)
+    log.told = 700
+    assert [dog.stuck(now) for now in (61.0, 119.0)] == [[], []]
+    assert dog.stuck(122.0) == ["chengdu.readings-3 at 5 of 9"]
 
 
 def test_one_without_lag_may_rest() -> None:
