@@ -62,6 +62,9 @@ class StateKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     share: Annotated[Share, Meta(description="of the assets that are in the state at any moment")]
     lasts: Annotated[Duration, Meta(description="how long one stays in it")]
     to: Annotated[float, Meta(description="what they say then")] = 1.0
+    first: Annotated[
+        Duration | None, Meta(description="so long after the city's start one comes into it, so that a demo shows it")
+    ] = None
 
 
 class ReadingsKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -109,6 +112,7 @@ class Reading:
     rain: tuple[float, int]  # adds for each mm/h, lags
     wind: float  # adds for each m/s
     state: tuple[float, int, float]  # share, lasts, what is said then
+    first_ms: int | None  # after the city's start one comes into the state; None: by chance alone
     counts: bool
     digits: int
     low: float
@@ -162,6 +166,7 @@ def reading(key: ReadingsKey, pack: str, kinds: tuple[str, ...], bounds: tuple[f
         rain=(key.rain.adds, milliseconds(key.rain.lags)) if key.rain else (0.0, 0),
         wind=key.wind.adds if key.wind else 0.0,
         state=(key.state.share, milliseconds(key.state.lasts), key.state.to) if key.state else (0.0, 0, 0.0),
+        first_ms=milliseconds(key.state.first) if key.state and key.state.first is not None else None,
         counts=key.counts,
         digits=key.digits,
         low=bounds[0],

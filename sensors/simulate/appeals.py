@@ -171,12 +171,13 @@ class Hotline:
         if (incident, number) not in self._bursts:
             burst = self.declared.bursts[number]
             stream = f"burst {incident.kind} {incident.place} {incident.start_ms} {number}"
-            key = chance.keys(self._seed, stream, np.arange(burst.count))
+            count = max(1, round(burst.count * incident.share))
+            key = chance.keys(self._seed, stream, np.arange(count))
             lasts = incident.end_ms - incident.start_ms + AFTER_MS
             time = np.sort(incident.start_ms + (self._uniform(key, 1) * lasts).astype(np.int64))
-            here = [np.full(burst.count, each) for each in (incident.lon, incident.lat, burst.radius_m / 2)]
+            here = [np.full(count, each) for each in (incident.lon, incident.lat, burst.radius_m / 2)]
             lon, lat = _scattered(key, *here)
-            kind = np.full(burst.count, self._row[burst.code])
+            kind = np.full(count, self._row[burst.code])
             name = f"{incident.kind}-{incident.start_ms // 1000}-{incident.place}"
             self._bursts[incident, number] = self._made(name, key, time, kind, lon, lat)
             while len(self._bursts) > 200:

@@ -56,7 +56,8 @@ class City:
 
     ``gateway``: (datastreams,) number of the gateway behind which each stands, for incidents of kind
     silent-gateway; None when no gateway falls silent. ``fault_share``: of the datastreams that fail on a day.
-    ``declared``: what the sensors say that packs bring along.
+    ``declared``: what the sensors say that packs bring along; ``start_ms``: from when on packs count what they show
+    first, None where they show nothing first.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class City:
         gateway: NDArray[np.integer[Any]] | None = None,
         fault_share: float = DAILY_SHARE,
         declared: Sequence[Reading] = (),
+        start_ms: int | None = None,
     ) -> None:
         frame = register.frame
         self.register = register
@@ -84,7 +86,7 @@ class City:
         self.faults = faults(seed, len(register), fault_share)
         is_people, is_weather = self.part == PEOPLE, (self.part > PEOPLE) & (self.part < DECLARED)
         self._place = np.where(is_people, np.cumsum(is_people), np.cumsum(is_weather)) - 1
-        self._sensors = [self._brought(number) for number in range(len(self.declared))]
+        self._sensors = [self._brought(number, start_ms) for number in range(len(self.declared))]
         gate = (frame["kind"] == "gate").to_numpy()[is_people]
         _names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
         self.crowd = crowd(seed, calendar, places, gate, self.lon[is_people], self.lat[is_people], district[is_people])
@@ -92,12 +94,12 @@ class City:
         self._reached: dict[Incident, Floats] = {}
         self._failures: dict[int, Windows] = {}
 
-    def _brought(self, number: int) -> Sensors:
+    def _brought(self, number: int, start_ms: int | None) -> Sensors:
         """The sensors of one reading of a pack; each takes its number among them."""
         rows = np.flatnonzero(self.part == DECLARED + number)
         self._place[rows] = np.arange(len(rows))
         of, centre = self.declared[number], self.places.centre
-        return Sensors(of, self.seed, self.calendar, centre, self.lon[rows], self.lat[rows])
+        return Sensors(of, self.seed, self.calendar, centre, self.lon[rows], self.lat[rows], start_ms)
 
     def values(self, rows: NDArray[np.integer[Any]], time_ms: NDArray[np.integer[Any]] | int) -> Floats:
         """The value of each datastream in ``rows`` at each time; NaN where the sensor is silent or unknown."""
@@ -203,7 +205,8 @@ class City:
         if kind == LEVEL:
             return self.weather.level(place, times, extra)
         if kind == RAIN:
-            return np.round(self.weather.rain(place, times) + _CLOUDBURST_MM_H * sum(felt, np.zeros(len(rows))), 1)
+            poured = sum((part * one.share for part, one in zip(felt, mine, strict=True)), np.zeros(len(rows)))
+            return np.round(self.weather.rain(place, times) + _CLOUDBURST_MM_H * poured, 1)
         if kind == WIND:
             return np.round(self.weather.wind(place, times) + extra, 1)
         return self.weather.dust(place, times)
@@ -283,8 +286,9 @@ def simulated(
     seed = found.seed if seed is None else seed
     gateways = 0 if gateway is None else int(gateway.max()) + 1
     return City(
-        register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway, declared=readings()
-    )
+        register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway, declared=readings(),
+        start_ms=start_ms,
+    )  # fmt: skip
 
 
 def history(city: City, end_ms: int, days: float = 7, step_s: int = 3600) -> Iterator[Batch]:

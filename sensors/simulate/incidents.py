@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from config.city import duration_ms
 from sensors.simulate import chance
 from sensors.simulate.declared import FeedError
-from sensors.simulate.places import Places, Rounds
+from sensors.simulate.places import Places, Rounds, Scripted
 from sensors.simulate.rhythm import STATION
 
 Floats = NDArray[np.float64]
@@ -70,6 +70,7 @@ class Incident:
     duration_s: float
     factor: float = 1.0
     gateway: int = -1
+    share: float = 1.0  # of what comes with it: the rain over rising water, the people who call
 
     @property
     def end_ms(self) -> int:
@@ -167,8 +168,22 @@ def demo(places: Places, seed: int, start_ms: int, gateways: int) -> Timetable:
             raise FeedError(f"incidents.place: no {kind} can be at {row.place!r}; use one of {[ANY, *choices]}")
         if choices:
             place = _picked(seed, "script", number, choices) if row.place == ANY else row.place
-            fixed.append(sites.incident(kind, place, start_ms + duration_ms(row.at, "incidents.at")))
+            made = sites.incident(kind, place, start_ms + duration_ms(row.at, "incidents.at"))
+            fixed.append(_resized(made, row))
     return Timetable(tuple(fixed), _turns(places.rounds, sites, seed, start_ms))
+
+
+def _resized(incident: Incident, row: Scripted) -> Incident:
+    """The incident as its line says, else as its kind; a weaker one grows as fast, and is over sooner."""
+    share = 1.0 if row.factor is None else row.factor / incident.factor
+    return replace(
+        incident,
+        factor=incident.factor * share,
+        radius_m=incident.radius_m if row.radius_m is None else row.radius_m,
+        ramp_s=incident.ramp_s * share,
+        duration_s=incident.duration_s * share,
+        share=share,
+    )
 
 
 def _picked(seed: int, stream: str, number: int, choices: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -22,11 +22,16 @@ METRES_A_DEGREE: Final = 111_195.0
 
 
 class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An incident of the demo: so long after the start, of this kind, at a venue, district or gateway."""
+    """An incident of the demo: so long after the start, of this kind, at a venue, district or gateway.
+
+    ``factor`` and ``radius_m`` where it is larger or smaller than its kind.
+    """
 
     at: str
     kind: str
     place: str
+    factor: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    radius_m: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class Rounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):

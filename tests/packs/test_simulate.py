@@ -91,6 +91,17 @@ def test_who_comes_into_a_state_is_who_shows_it_then() -> None:
     )
 
 
+def test_one_comes_into_the_state_first_so_that_a_demo_shows_it() -> None:
+    """With ``first`` the sensor nearest to the middle is in the state so long after the start; without a start none."""
+    (reading,) = pack(base=30, state={"share": 0, "lasts": "10m", "to": 90, "first": "20s"}).simulated.readings
+    lon = np.array([104.2, 104.06, 103.9])
+    of, calm = (Sensors(reading, 7, UTC, (104.06, 30.65), lon, np.full(3, 30.65), at) for at in (TUESDAY_MS, None))
+    seen = [of.values(np.arange(3), np.full(3, TUESDAY_MS + second * 1000)).tolist() for second in (19, 20, 619, 620)]
+    assert seen == [[30, 30, 30], [30, 90, 30], [30, 90, 30], [30, 30, 30]]
+    assert of.states(TUESDAY_MS, TUESDAY_MS + HOUR_MS) == [(1, TUESDAY_MS + 20_000, TUESDAY_MS + 620_000)]
+    assert calm.states(TUESDAY_MS, TUESDAY_MS + HOUR_MS) == []
+
+
 def test_a_state_holds_for_as_many_assets_and_as_long_as_declared() -> None:
     """One in a hundred is on at any moment, and stays so for ten minutes."""
     of = sensors(base=30, state={"share": 0.01, "lasts": "10m", "to": 100})

@@ -96,7 +96,7 @@ def test_truth_is_written_as_it_begins(city: City, tmp_path: Path) -> None:
     faulty = [one for one in lines if one["what"] == "fault"]
     assert all(one["end"] > START_MS for one in faulty)
     assert len({(one["datastream"], one["start"]) for one in faulty}) == len(faulty) >= 3
-    chunxi = next(one for one in lines if one["what"] == "incident")
+    chunxi = next(one for one in lines if one.get("kind") == "venue-surge")
     assert (chunxi["place"], chunxi["factor"], chunxi["name"]["zh"]) == ("chunxi-road", 3.5, "春熙路")
 
 

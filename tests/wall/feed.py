@@ -51,7 +51,7 @@ SHARDS = 4
 RULES: tuple[tuple[Severity, str, str, str], ...] = (
     ("Extreme", "ZoneCrush", "Dangerous crowding at {en}: 3.1 times the usual", "{zh}人流严重超常：达平时 3.1 倍"),
     ("Severe", "ZoneSurge", "Crowd surge at {en}: 1.6 times the usual", "{zh}人流激增：为平时的 1.6 倍"),
-    ("Moderate", "PondingWarning", "Standing water at {en}: 0.18 m", "{zh}积水 0.18 米"),
+    ("Moderate", "StreetCrowd", "Crowd within {en}: 1.7 times the usual", "{zh}人流聚集：为平时的 1.7 倍"),
     ("Minor", "CameraSurge", "Unusual crowd at {en}", "{zh}人数异常"),
 )
 TASKS = (
@@ -209,9 +209,7 @@ class Feed:
         """The datastreams (datastreams,) bool have new values."""
         now = time.time()
         level = self.base[speaks] * (1 + 0.15 * math.sin(now / 40))
-        self.value[speaks] = np.where(
-            self.gauge[speaks], np.abs(self.rng.normal(0.02, 0.01, speaks.sum())), self.rng.poisson(level)
-        )
+        self.value[speaks] = self.said(speaks, level)
         self.time[speaks] = int(now)
         for shard in range(self.register.shards):
             members = self.register.members(shard)
@@ -222,6 +220,11 @@ class Feed:
                 chunks = np.unique(moved // contract.CHUNK).tolist()
                 stamp = int(now * 1000)
                 self._say({"what": "values", "shard": shard, "chunks": chunks, "time": stamp, "accepted": stamp - 60})
+
+    def said(self, speaks: NDArray[np.bool_], level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What those that speak say; ``level`` (speaking,) is what counts are drawn around."""
+        water = np.abs(self.rng.normal(0.02, 0.01, speaks.sum()))
+        return np.where(self.gauge[speaks], water, self.rng.poisson(level))
 
     def write_zones(self) -> None:
         """The zone sums, the city's totals and the sources."""

@@ -17,6 +17,7 @@ from config import city as cities
 from tests.e2e import desk
 from tests.wall import feed
 from tests.wall.stage import Stage
+from tests.wall.whole import Whole, register_of
 
 SIZES = ("1920x1080", "3840x2160", "7680x2160", "11520x3240")
 MOODS = ("calm", "busy", "flood", "takeover", "two", "stale")
@@ -34,7 +35,12 @@ SETTLE_MS = 2_500
 FILLED = "citybrain.state.online > 0.95 * citybrain.state.level.length"  # the heat comes in pieces at first
 FILLED_S = 60
 SHOT_MS = 300_000  # the widest wall has 37 million pixels, and there is no graphics card
-CAMERAS = 95_000
+
+
+class Shown(Stage):
+    """The stage of the whole simulated city."""
+
+    speaker = Whole
 
 
 def main() -> None:
@@ -44,16 +50,16 @@ def main() -> None:
     parser.add_argument("--scenes", default=",".join(SCENES))
     parser.add_argument("--sizes", default=",".join(SIZES))
     parser.add_argument("--moods", default=",".join(MOODS))
-    parser.add_argument("--cameras", type=int, default=CAMERAS)
     parser.add_argument("--lang", default="zh", choices=("zh", "en"))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     city = cities.load("chengdu")
+    rows = register_of(city)
     with desk.chromium() as browser:
         for mood in given.moods.split(","):
             with (
                 tempfile.TemporaryDirectory(prefix="wall-") as name,
-                Stage(Path(name), feed.register(city, given.cameras), city) as stage,
+                Shown(Path(name), rows, city) as stage,
             ):
                 _take(browser, stage, mood, given)
 
@@ -75,8 +81,6 @@ def _take(browser: Browser, stage: Stage, mood: str, given: argparse.Namespace) 
             for scene in ("takeover",) if emergency else given.scenes.split(","):
                 _picture(page, stage, scene, mood, size, given)
             page.context.close()
-            if mood == "stale":
-                break
     finally:
         stage.feed.stopped.set()
         runs.join()
@@ -92,7 +96,7 @@ def _picture(page: Page, stage: Stage, scene: str, mood: str, size: str, given: 
             break
         page.wait_for_timeout(250)
     page.wait_for_timeout(SETTLE_MS)
-    if mood == "stale":
+    if mood == "stale" and not stage.feed.stopped.is_set():
         stage.feed.stopped.set()
         page.wait_for_timeout(13_000)
     path = given.folder / f"{scene}-{mood}-{size}.png"

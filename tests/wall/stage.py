@@ -39,6 +39,7 @@ class Stage:
 
     password = "correct horse 8"
     launch = LAUNCH
+    speaker: type[Feed] = Feed
 
     def __init__(self, folder: Path, rows: Register, city: City, port: int = 0, answers: bool = True) -> None:
         self.folder = folder
@@ -151,7 +152,7 @@ class Stage:
             add_user(settings.secrets / "users.json", name, role, self.password)
         client = Redis.from_url(store.url(self.folder / "redis", self.redis_port))
         self._stack.callback(client.close)
-        self.feed = Feed(client, self.city, self.rows)
+        self.feed = self.speaker(client, self.city, self.rows)
         self._stack.callback(self.feed.stopped.set)
         if self.answers:
             answering = Answering(self.feed, self.kafka)
