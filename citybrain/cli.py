@@ -760,13 +760,16 @@ def rerun(
     end: Annotated[str | None, typer.Option("--to", help="Default: the newest reading.")] = None,
     sets: Annotated[list[str], typer.Option("--set", help="pack.Rule.key=value; may be repeated.")] = [],  # noqa: B006  # typer's way
     budget: Annotated[float | None, typer.Option("--budget", "--per-hour", help="Alerts an hour.")] = None,
+    without: Annotated[list[str], typer.Option("--without", help="pack.Rule that is left out.")] = [],  # noqa: B006  # typer's way
+    pack: Annotated[Path | None, typer.Option("--pack", help="A pack.yaml in the place of the pack's.")] = None,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Only tell how long it takes.")] = False,
     city: CityName = None,
     as_json: Json = False,
 ) -> int:
-    """What was recorded, judged by other rules or another alert budget: which alerts come, go and move."""
+    """What was recorded, judged by other rules, detectors or another alert budget: which alerts come, go and move."""
     from citybrain.commands.rerun import run
 
-    return run(settings(city=city), start, end, sets, budget, as_json)
+    return run(settings(city=city), start, end, sets, budget, as_json, without, pack, estimate)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from citybrain.replay import states
 from config import city as cities
 from config import contract, event_setup, packs_reload, places, register
 from config.city import City
@@ -170,6 +171,7 @@ def warm_up(site: Site, progress: Progress) -> None:
         snapshots.write(folder, 0, engine.snapshot())
     city.graduate()
     snapshots.write(site.settings.state / "city", 0, city.snapshot())
+    states.keep(site.settings)
 
 
 def begin_events(site: Site, progress: Progress) -> None:

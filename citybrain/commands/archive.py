@@ -15,6 +15,7 @@ from citybrain.archive.files import Notices
 from citybrain.archive.pictures import Pictures
 from citybrain.archive.reader import Archive
 from citybrain.archive.store import Store, StoreError
+from citybrain.replay import states
 from config import city as cities
 from config import register as registers
 from config.settings import Settings
@@ -67,6 +68,7 @@ def compact(settings: Settings, everything: bool, as_json: bool) -> int:
     done = compacting.compact(settings.archive, 2 if everything else compacting.FEW, _progress) if settled else []
     for one in done:
         _say(f"{one.topic}: {one.before} files are {one.after}")
+    states.keep(settings)
     made, notices = _pictures(settings)
     for line in notices.lines:
         _say(line)

@@ -1,81 +1,47 @@
-"""The same recorded input through other rules or another alert budget, beside what these rules give as they are.
+"""The same recorded input through other rules, other detectors or another alert budget, beside what these give as they
+are.
 
-Zones are judged from the recorded ticks, the budget from the shards' recorded notes, levels of single datastreams from
-the recorded readings. What cannot be judged so (scores of single readings, squares, a look ahead) stays as it was
-recorded, and changing it is refused.
+What the question needs is judged again and no more (citybrain/replay/kinds.py): zones from the recorded ticks, the
+budget from the shards' recorded notes, single datastreams from their recorded readings, events from the recorded ones;
+scores of claims, squares and other detectors by running the city's engines over all readings once more. All else stays
+as it was recorded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from citybrain.archive.files import ArchiveError
 from citybrain.archive.reader import Archive, shown
+from citybrain.replay import happened, lines, states
 from citybrain.replay import rules as judging
-from citybrain.replay.changes import Changes, changed
-from citybrain.replay.rules import Frame, Judged
+from citybrain.replay.changes import Changes, Name, Otherwise, otherwise
+from citybrain.replay.difference import Difference, difference, within
+from citybrain.replay.kinds import Kinds, kinds
+from citybrain.replay.notices import never, noted
+from citybrain.replay.refusal import Refused
+from citybrain.replay.rescoring import LEAD_MS, Rescoring
+from citybrain.replay.rules import Judged, Noted
 from citybrain.replay.ticks import Ticks
 from config import site as sites
 from config.settings import Settings
 from config.site import Site
 from models.departures import WIDE
-from models.detections import from_change
-from models.forecast.trend import Trend, rising
 from models.keeper import Keeper
 from models.notes import Notes
-from models.rules import Conditions, Rule
+from models.rules import Rule
 from models.values import Detection, from_json
 
 HOUR_MS = 3_600_000
-LEAD_MS = HOUR_MS  # judged before the span, so that what held at its start is known
-MATCH_MS = HOUR_MS  # alerts of one rule and place that begin so near to one another are one that moved
+LONGEST_MS = 31 * 86_400_000  # a longer span is asked for piece by piece
 Progress = Callable[[float, str], None]
-Key = tuple[str, str, str]  # pack, rule, place
-
-
-class Alerted(msgspec.Struct, frozen=True):
-    """One alert as the difference tells it; ``time`` ms of phenomenon time when it was made known."""
-
-    id: str
-    pack: str
-    rule: str
-    place: str
-    name: dict[str, str]
-    severity: str
-    onset: int
-    time: int
-    headline: dict[str, str]
-    minutes_earlier: float = 0.0  # of one that moved
-
-
-class Count(msgspec.Struct, frozen=True):
-    """How many alerts, and how many an hour."""
-
-    alerts: int
-    per_hour: float
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What is otherwise; ``as_recorded``: with the rules as they are the re-run gave what was recorded."""
-
-    start: int
-    end: int
-    hours: float
-    before: Count
-    after: Count
-    same: int
-    came: tuple[Alerted, ...]
-    gone: tuple[Alerted, ...]
-    moved: tuple[Alerted, ...]
-    recorded: Count
-    as_recorded: bool
-    notices: tuple[str, ...] = ()
+T = TypeVar("T", Judged, Noted)
+Sides = tuple[list[Detection], list[Detection]]  # as it was, and as it is to be
 
 
 def rerun(
@@ -86,91 +52,222 @@ def rerun(
     progress: Progress | None = None,
     site: Site | None = None,
 ) -> Difference:
-    """Judge ``start`` to ``end`` (ms of phenomenon time) as it is and with ``changes``; raises ``ArchiveError``."""
-    tell = progress or (lambda share, what: None)
+    """Judge ``start`` to ``end`` (ms of phenomenon time) as it is and with ``changes``; raises ``Refused``, which is an
+    ``ArchiveError``."""
+    began = time.monotonic()
     site = site or sites.load(settings)
-    archive = Archive.of(settings)
-    archive.need(start, end)
-    rules = site.layouts.rules
-    otherwise, touched = changed(rules, changes)
-    _refuse([rule for rule in otherwise if (rule.pack, rule.name) in touched])
-    tell(0.02, "reading the recorded ticks")
-    span = _Span(site, archive, start, end, tell)
-    before = span.judged(rules, None)
-    tell(0.75, "judging them otherwise")
-    after = span.judged(otherwise, changes.budget, touched) if touched or changes.budget is not None else before
-    tell(0.97, "comparing")
-    return _difference(span, before, after, archive)
+    made = _Rerun(site, Archive.of(settings), (start, end), changes, progress or (lambda share, what: None))
+    return msgspec.structs.replace(made.result(), took_s=round(time.monotonic() - began, 1))
 
 
-class _Span:
-    """The recorded input of a span."""
+def readings(settings: Settings, start: int, end: int, changes: Changes) -> int:
+    """How many recorded readings a re-run has to score again; 0 where the recorded ticks are enough."""
+    site = sites.load(settings)
+    rescoring = _Rerun(site, Archive.of(settings), (start, end), changes, lambda share, what: None).rescoring
+    return 0 if rescoring is None else rescoring.readings.rows
 
-    def __init__(self, site: Site, archive: Archive, start: int, end: int, tell: Progress) -> None:
-        self.site, self.archive, self.start, self.end = site, archive, start, end
-        self.clock = archive.clock(start, end)
-        first, last = self.clock.doing(start - LEAD_MS), self.clock.doing(end) + HOUR_MS
-        self.ticks = list(self._ticks(Ticks(archive, first - HOUR_MS, last), tell))
-        if not any(start <= tick.tick <= end for tick in self.ticks):
-            raise ArchiveError(
-                f"no ticks are recorded from {shown(start)} to {shown(end)}, from which zones are judged; "
-                "the archive has them since this release: choose a span since then"
-            )
-        tell(0.45, "sorting the zones")
-        self.frame: Frame = judging.frame(self.ticks, site.layouts, site.city.calendar)
-        messages = archive.messages("detections", first - HOUR_MS, last)
+
+class _Rerun:
+    """One re-run; raises ``Refused`` where it cannot be made."""
+
+    def __init__(self, site: Site, archive: Archive, span: tuple[int, int], changes: Changes, tell: Progress) -> None:
+        _need(archive, *span)
+        self.site, self.archive, self.span, self.changes, self.tell = site, archive, span, changes, tell
+        self.other: Otherwise = otherwise(site, changes)
+        self.kinds: Kinds = kinds(site, self.other)
+        self.state = states.before(site.settings, span[0])
+        self.rescoring = self._rescoring()
+        self.clock = archive.clock(*span)
+        self.told: list[dict[str, str]] = []
+
+    def _rescoring(self) -> Rescoring | None:
+        if not self.kinds.whole and not self.kinds.properties:
+            return None
+        some = None if self.kinds.whole else self.kinds.properties
+        return Rescoring(self.site, self.other, self.archive, self.span, self.state, some)
+
+    def result(self) -> Difference:
+        """Both sides judged and compared."""
+        detections = self._recorded()
+        recorded = within(detections, self.span)
+        before, after = self._whole(detections) if self.kinds.whole else self._some(detections)
+        self.tell(0.97, "comparing")
+        sides = within(before, self.span), within(self._relabelled(after), self.span)
+        notices = [*self.told, *never(self.other, sides[1]), *map(noted, self.archive.notices.lines)]
+        return difference(self.span, recorded, *sides, notices)
+
+    def _recorded(self) -> list[Detection]:
+        """What was told live, from an hour before the span on."""
+        first, last = self.clock.doing(self.span[0] - LEAD_MS) - HOUR_MS, self.clock.doing(self.span[1]) + HOUR_MS
+        messages = self.archive.messages("detections", first, last)
         found = (from_json(one.value, Detection) for one in messages if one.value is not None)
-        self.detections = list({(one.id, one.state): one for one in found}.values())
-        tell(0.6, "judging them as it was")
+        return list({(one.id, one.state): one for one in found}.values())
 
-    def _ticks(self, ticks: Ticks, tell: Progress) -> Iterator[Judged]:
-        a, b = np.searchsorted(ticks.times, (self.start - LEAD_MS, self.end + 1))
-        decoder = msgspec.json.Decoder(Judged)
+    def _relabelled(self, after: Iterable[Detection]) -> Iterator[Detection]:
+        """What only bears another severity now."""
+        severity = {(rule.pack, rule.name): rule.severity for rule in self.other.site.layouts.rules}
+        for one in after:
+            name = one.pack, one.rule
+            yield msgspec.structs.replace(one, severity=severity[name]) if name in self.kinds.relabelled else one
+
+    # --- all of it again --------------------------------------------------------------------------------------------
+
+    def _whole(self, detections: Sequence[Detection]) -> Sides:
+        """Shards, zones and budget run again; events as they were recorded, or taken again."""
+        assert self.rescoring is not None  # as it was asked
+        turns = [(tick.tick, tick.per_hour) for tick in self._read(self.rescoring.first, Noted)]
+        at, per_hour = np.array([tick for tick, _ in turns], np.int64), [dialled for _, dialled in turns]
+
+        def dial(start: int) -> float | None:
+            row = int(np.searchsorted(at, start + self.site.city.tick_ms, "right")) - 1
+            return per_hour[row] if row >= 0 else None
+
+        before, after = self.rescoring.run(dial, self.changes.budget, self._from(0.05, 0.9))
+        told = [one for one in detections if (one.pack, one.rule) in self._of_events(self.site)]
+        events = self._events(told)
+        return before + events[0], after + events[1]
+
+    # --- what is needed ---------------------------------------------------------------------------------------------
+
+    def _some(self, detections: Sequence[Detection]) -> Sides:
+        """The changed rules judged again, and the budget where they bear on it; the rest as it was recorded."""
+        more, anew = self._again()
+        kept = self._notes() if self._bears_on_budget() else None
+        rest = [one for one in detections if (one.pack, one.rule) not in anew and not (kept and self._keepers(one))]
+        before = rest + more[0]
+        after = [one for one in rest if (one.pack, one.rule) not in self.kinds.removed] + more[1]
+        if kept is not None:
+            self.tell(0.85, "judging them as it was")
+            before += self._kept(kept, before, more[0], None, self.kinds.readings)
+            self.tell(0.9, "judging them otherwise")
+            gone = self.kinds.readings | self.kinds.removed
+            after += self._kept(kept, after, more[1], self.changes.budget, gone)
+        return before, after
+
+    def _bears_on_budget(self) -> bool:
+        """Whether what is changed can change what the budget lets through."""
+        known = self.kinds
+        return self.changes.budget is not None or bool(known.zones or known.lines or known.readings or known.removed)
+
+    def _notes(self) -> list[Noted]:
+        """The ticks with the shards' notes, from an hour before the span on; raises ``Refused`` without any."""
+        ticks = list(self._read(self.span[0] - LEAD_MS, Noted))
+        if not any(self.span[0] <= tick.tick <= self.span[1] for tick in ticks):
+            raise self._no_ticks()
+        return ticks
+
+    def _no_ticks(self) -> Refused:
+        return Refused("no-ticks", start=shown(self.span[0]), end=shown(self.span[1]))
+
+    def _again(self) -> tuple[Sides, set[Name]]:
+        """The changed rules judged from what they read; and which rules these are."""
+        before: list[Detection] = []
+        after: list[Detection] = []
+        names = {*self.kinds.zones, *self.kinds.lines, *self.kinds.readings}
+        parts: list[Sides] = []
+        if self.kinds.zones:
+            parts.append(self._zones())
+        if self.rescoring is not None:
+            parts.append(self.rescoring.run(lambda at: None, None, self._from(0.4, 0.4)))
+        if self.kinds.lines:
+            parts.append(self._lines())
+        for was, now in parts:
+            before += [one for one in was if (one.pack, one.rule) in names]
+            after += [one for one in now if (one.pack, one.rule) in names]
+        if self.kinds.events:
+            events = self._events([])
+            names |= {*self._of_events(self.site), *self._of_events(self.other.site)}
+            return (before + events[0], after + events[1]), names
+        return (before, after), names
+
+    def _zones(self) -> Sides:
+        """Rules of zones as they are, over the recorded ticks."""
+        frame = judging.frame(self._read(self.span[0] - LEAD_MS, Judged), self.site.layouts, self.site.city.calendar)
+        if frame.table.is_empty():
+            raise self._no_ticks()
+        self.tell(0.4, "judging the zones")
+        before, after = (judging.judge(some, frame, self.site.layouts) for some in self._changed(self.kinds.zones))
+        return before, after
+
+    def _changed(self, names: frozenset[Name]) -> list[list[Rule]]:
+        """The rules of these names as they were, and as they are to be."""
+        layouts = self.site.layouts, self.other.site.layouts
+        return [[rule for rule in one.rules if (rule.pack, rule.name) in names] for one in layouts]
+
+    def _lines(self) -> Sides:
+        """Rules of zones that look ahead, from what the zones' forecasts had learned before the span."""
+        if self.state is None:
+            there = self.archive.reaches()
+            raise Refused("no-forecast", start=shown(self.span[0]), first=shown(there[0] if there else 0))
+        since = self.state.time - LEAD_MS
+        frame = judging.frame(self._read(since, Judged), self.site.layouts, self.site.city.calendar)
+        rules = self._changed(self.kinds.lines)
+        before, after = lines.judge(rules, frame, self.site.layouts, self.state, self._from(0.4, 0.4))
+        return before, after
+
+    def _events(self, otherwise: Sequence[Detection]) -> Sides:
+        """Rules about events, taken again where one of them is otherwise; else what was told."""
+        if not self.kinds.events:
+            return list(otherwise), [one for one in otherwise if (one.pack, one.rule) not in self.kinds.removed]
+        self.tell(0.86, "taking the events again")
+        span = self.clock.doing(self.span[0]), self.clock.doing(self.span[1]) + HOUR_MS
+        return happened.judge(self.site, self.other.site, self.archive, span, self.state)
+
+    @staticmethod
+    def _of_events(site: Site) -> set[Name]:
+        return {(rule.pack, rule.name) for rule in site.layouts.rules if rule.reads == "events"}
+
+    # --- the recorded ticks -----------------------------------------------------------------------------------------
+
+    def _read(self, since: int, what: type[T]) -> Iterator[T]:
+        """The ticks from ``since`` (ms) to the end of the span."""
+        first, last = self.clock.doing(since), self.clock.doing(self.span[1]) + HOUR_MS
+        ticks = Ticks(self.archive, first - HOUR_MS, last)
+        a, b = np.searchsorted(ticks.times, (since, self.span[1] + self.site.city.tick_ms + 1))
+        decoder = msgspec.json.Decoder(what)
         for number in range(int(a), int(b)):
             body = ticks.body(number)
             if body is not None:
                 yield decoder.decode(body)
             if number % 500 == 0:
-                tell(0.02 + 0.4 * (number - a) / max(1, b - a), "reading the recorded ticks")
+                self.tell(0.02 + 0.36 * (number - a) / max(1, b - a), "reading the recorded ticks")
 
-    def judged(
-        self, rules: Sequence[Rule], budget: float | None, touched: set[tuple[str, str]] | None = None
-    ) -> dict[str, Detection]:
-        """The alerts of the span by id, as detections that fired."""
-        zones = [rule for rule in rules if judging.judged_from_ticks(rule)]
-        of_zones = {(rule.pack, rule.name) for rule in zones}
-        levels = [
-            rule for rule in rules if touched and (rule.pack, rule.name) in touched and rule.reads == "datastreams"
-        ]
-        of_levels = {(rule.pack, rule.name) for rule in levels}
-        found = judging.judge(zones, self.frame, self.site.layouts)
-        for rule in levels:
-            found += self._level(rule)
-        rest = [one for one in self.detections if (one.pack, one.rule) not in of_zones | of_levels]
-        kept = [one for one in rest if not self._keepers(one)]
-        keeper = self._kept(found + [one for one in kept if one.place_kind == "zone"], budget)
-        every = [*found, *kept, *keeper]
-        return {one.id: one for one in every if one.state == "firing" and self.start <= one.time <= self.end}
+    def _from(self, begun: float, share: float) -> Progress:
+        """Progress of a part that is so much of the whole."""
+        return lambda done, what: self.tell(begun + share * done, what)
+
+    # --- the budget -------------------------------------------------------------------------------------------------
 
     def _keepers(self, one: Detection) -> bool:
         """Whether the city's keeper told it: faults, gateways, and claims that the budget judged."""
         budgeted = {(rule.pack, rule.name) for rule in self.site.layouts.rules if rule.budgeted}
         return one.kind == "data-quality" or (one.pack, one.rule) in budgeted
 
-    def _kept(self, zones: Sequence[Detection], budget: float | None) -> list[Detection]:
-        """What the keeper makes of the notes, at the recorded budget or another."""
+    def _kept(
+        self,
+        ticks: Sequence[Noted],
+        told: Sequence[Detection],
+        more: Sequence[Detection],
+        budget: float | None,
+        gone: frozenset[Name],
+    ) -> list[Detection]:
+        """What the keeper makes of the notes, at the recorded budget or another; what the rules ``gone`` told in them
+        is left out, and ``more`` is what some of them tell now."""
         layouts = self.site.layouts
         keeper = Keeper(layouts.directory, layouts.tick_ms)
-        firing = _Firing(zones, self.site)
+        firing = _Firing([one for one in told if one.place_kind == "zone"], self.site, self.other.site)
+        events = deque(sorted((one for one in more if one.place_kind == "asset"), key=lambda one: one.time))
+        late_ms = self.site.city.lateness_ms + layouts.tick_ms  # a note tells what is so much newer than its mark
         waiting: list[tuple[int, int, Notes]] = []
         noted = dict.fromkeys(range(len(layouts.shards)), -1)
         found: list[Detection] = []
-        for tick in self.ticks:
+        for tick in ticks:
             for note in tick.notes:
                 read = note.read()
                 if read.at > noted.get(note.shard, -1):
                     noted[note.shard] = read.at
-                    waiting.append((note.tick, note.shard, read))
+                    heard = _before(events, read.at + late_ms)
+                    waiting.append((note.tick, note.shard, _without(read, gone, heard)))
             start = tick.tick - layouts.tick_ms
             due = sorted((one for one in waiting if one[0] <= start), key=lambda one: one[:2])
             waiting = [one for one in waiting if one[0] > start]
@@ -180,53 +277,14 @@ class _Span:
             found += keeper.step(tick.tick, [(shard, read) for _, shard, read in due], firing.at(start)).detections
         return found
 
-    def _level(self, rule: Rule) -> list[Detection]:
-        """A rule about the level of single datastreams, from the readings."""
-        frame = self.site.register.frame.with_row_index("row")
-        mine = frame.filter((pl.col("property") == rule.property) & (pl.col("pack") == rule.pack))["row"].to_list()
-        table = self.archive.readings(self.start - LEAD_MS, self.end + 1, mine)
-        if not table.num_rows:
-            return []
-        table = table.sort_by([("time", "ascending"), ("datastream", "ascending")])
-        time = table["time"].cast(pa.int64())
-        local = self.site.city.calendar.local(time.to_numpy())
-        columns = pl.DataFrame(
-            {
-                "value": table["value"].to_numpy(),
-                "expected": pl.Series([None] * table.num_rows, dtype=pl.Float64()),
-                "score": pl.Series([None] * table.num_rows, dtype=pl.Float64()),
-                "hour": (local % 86_400_000) / 3_600_000,
-                "day_kind": self.site.city.calendar.day_kind(local).astype(np.float64),
-                "rise": self._rise(rule, table) if rule.follows_trend() else [None] * table.num_rows,
-            },
-            schema_overrides={"rise": pl.Float64()},
-        )
-        flags = pc.bit_wise_and(table["flags"], 1).to_numpy()
-        directory, places = self.site.layouts.directory, table["datastream"].to_pylist()
-        found = []
-        for change in Conditions([rule]).step(0, places, time.to_pylist(), columns):
-            row, unit = columns.row(change.row, named=True), directory.watched(change.place)[2]
-            place = directory.place(change.place)
-            found.append(from_change(rule, change, place, "asset", row, unit, exercise=bool(flags[change.row])))
-        return found
-
-    def _rise(self, rule: Rule, table: pa.Table) -> pl.Series:
-        """How fast each reading's datastream rises, as the engine tells it."""
-        watched = next(one for pack in self.site.packs for one in pack.watched if one.property == rule.property)
-        names, rows = np.unique(table["datastream"].to_numpy(), return_inverse=True)
-        trend = Trend(cadence_s=watched.cadence_s)
-        time, value = table["time"].cast(pa.int64()).to_numpy(), table["value"].to_numpy().astype(np.float64)
-        _, middle, _ = trend.step(trend.start(len(names)), rows.astype(np.int32), time, value)
-        return pl.Series(rising(middle), nan_to_null=True)
-
 
 class _Firing:
     """At which series a rule fires, tick by tick in order, as the keeper asks."""
 
-    def __init__(self, zones: Sequence[Detection], site: Site) -> None:
+    def __init__(self, zones: Sequence[Detection], site: Site, other: Site) -> None:
         series = site.layouts.series
         number = {(one.place.id, one.property): row for row, one in enumerate(series)}
-        of = {(rule.pack, rule.name): rule.property for rule in site.layouts.rules}
+        of = {(rule.pack, rule.name): rule.property for one in (other, site) for rule in one.layouts.rules}
         self._told = {row: one.zone_kind not in WIDE for row, one in enumerate(series)}
         self._moves = sorted(
             (one.time, one.state == "firing", row, one.id)
@@ -248,79 +306,33 @@ class _Firing:
         return {row: self._told[row] for row in self._held.values()}
 
 
-def _refuse(rules: Sequence[Rule]) -> None:
-    """Raise ``ArchiveError`` for rules that the archive does not hold enough to judge anew."""
-    for rule in rules:
-        if judging.judged_from_ticks(rule):
-            continue
-        why = ""
-        if rule.reads == "events":
-            why = "reads events"
-        elif rule.line is not None:
-            why = "looks ahead, and forecasts for another line are not recorded"
-        elif rule.reads == "zones":
-            why = "reads squares, of which only those that were alerted are recorded"
-        elif rule.is_scored() or "expected" in rule.expr + rule.clear:
-            why = "reads the score of single readings, which is not recorded"
-        if why:
-            raise ArchiveError(
-                f"{rule.pack}.{rule.name} {why}, so it cannot be re-run; change the budget with --budget, "
-                "a rule of zones, or one about a plain value"
-            )
+def _before(events: deque[Detection], moment: int) -> tuple[Detection, ...]:
+    """The events up to ``moment`` (ms), which are taken out."""
+    found = []
+    while events and events[0].time <= moment:
+        found.append(events.popleft())
+    return tuple(found)
 
 
-def _difference(
-    span: _Span, before: Mapping[str, Detection], after: Mapping[str, Detection], archive: Archive
-) -> Difference:
-    hours = (span.end - span.start) / HOUR_MS
-    recorded = {one.id: one for one in span.detections if one.state == "firing" and span.start <= one.time <= span.end}
-    gone = [one for key, one in before.items() if key not in after]
-    came = [one for key, one in after.items() if key not in before]
-    moved: list[Alerted] = []
-    for key, one in list(after.items()):
-        if key in before and before[key].time != one.time:
-            moved.append(_told(one, before[key]))
-    for one in list(came):
-        near = [two for two in gone if _key(two) == _key(one) and abs(two.time - one.time) <= MATCH_MS]
-        if near:
-            was = min(near, key=lambda two: abs(two.time - one.time))
-            gone.remove(was)
-            came.remove(one)
-            moved.append(_told(one, was))
-    same = sum(key in after and after[key].time == one.time for key, one in before.items())
-    return Difference(
-        start=span.start,
-        end=span.end,
-        hours=round(hours, 3),
-        before=_count(before, hours),
-        after=_count(after, hours),
-        same=same,
-        came=_sorted(_told(one) for one in came),
-        gone=_sorted(_told(one) for one in gone),
-        moved=_sorted(moved),
-        recorded=_count(recorded, hours),
-        as_recorded=_moments(recorded) == _moments(before),
-        notices=tuple(archive.notices.lines),
-    )
+def _without(notes: Notes, gone: frozenset[Name], heard: tuple[Detection, ...]) -> Notes:
+    """The notes without what some rules told, and with what was ``heard`` otherwise."""
+    if not gone and not heard:
+        return notes
+    claims = tuple(one for one in notes.claims if (one.detection.pack, one.detection.rule) not in gone)
+    events = tuple(one for one in notes.events if (one.pack, one.rule) not in gone)
+    return msgspec.structs.replace(notes, claims=claims, events=events + heard)
 
 
-def _moments(alerts: Mapping[str, Detection]) -> list[tuple[int, str]]:
-    return sorted((one.time, key) for key, one in alerts.items())
-
-
-def _count(alerts: Mapping[str, Detection], hours: float) -> Count:
-    return Count(len(alerts), round(len(alerts) / hours, 3))
-
-
-def _key(one: Detection) -> Key:
-    return one.pack, one.rule, one.place
-
-
-def _sorted(rows: Iterator[Alerted] | list[Alerted]) -> tuple[Alerted, ...]:
-    return tuple(sorted(rows, key=lambda one: (one.time, one.id)))
-
-
-def _told(one: Detection, was: Detection | None = None) -> Alerted:
-    names, headline = ({"en": text.en, "zh": text.zh} for text in (one.place_name, one.headline))
-    earlier = 0.0 if was is None else round((was.time - one.time) / 60_000, 2)
-    return Alerted(one.id, one.pack, one.rule, one.place, names, one.severity, one.onset, one.time, headline, earlier)
+def _need(archive: Archive, start: int, end: int) -> None:
+    """Raise ``Refused`` where ``start`` to ``end`` (ms) is no span that can be judged again."""
+    if end <= start:
+        raise Refused("span", start=shown(start), end=shown(end))
+    if end - start > LONGEST_MS:
+        raise Refused("too-long", days=f"{(end - start) / 86_400_000:.0f}", most=f"{LONGEST_MS // 86_400_000}")
+    there = archive.reaches()
+    if there is None:
+        raise Refused("no-readings", folder=str(archive.folder))
+    if end < there[0] or start > there[1]:
+        raise Refused(
+            "elsewhere", start=shown(start), end=shown(end), first=shown(there[0]), last=shown(there[1])
+        )  # fmt: skip

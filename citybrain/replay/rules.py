@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -17,6 +18,7 @@ from models.ticks import SHOWN, Note
 from models.values import Detection
 
 BOX = "'box'"
+AT_ONCE = 500  # ticks that are made a table at once
 
 
 class ZoneRow(msgspec.Struct, frozen=True, gc=False):
@@ -39,17 +41,25 @@ class ZoneRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """Of a tick (models/ticks.py) what a re-run needs."""
+    """Of a tick (models/ticks.py) what rules of zones need."""
 
     tick: int
     rows: list[ZoneRow]
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """Of a tick what the alert budget needs; its zones are not unpacked."""
+
+    tick: int
     notes: tuple[Note, ...] = ()
     per_hour: float | None = None
 
 
 def judged_from_ticks(rule: Rule) -> bool:
     """Whether a tick holds all that the rule reads: zones as they are now, no squares and no look ahead."""
-    return rule.reads == "zones" and rule.line is None and BOX not in rule.expr
+    if rule.reads != "zones" or rule.line is not None or BOX in rule.expr:
+        return False
+    return "deviation" not in {*rule.fires.meta.root_names(), *rule.ends.meta.root_names()}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,37 +73,42 @@ class Frame:
 def frame(ticks: Iterable[Judged], layouts: Layouts, calendar: Calendar) -> Frame:
     """The table of some ticks."""
     number = {(one.place.id, one.property): row for row, one in enumerate(layouts.series)}
-    columns: dict[str, list[float | None]] = {name: [] for name in SHOWN}
-    start: list[int] = []
-    series: list[int] = []
-    lists = [columns[name] for name in SHOWN]
-    for tick in ticks:
-        for row in tick.rows:
-            at = number.get((row.zone, row.measured))
-            if at is None:  # a zone that is declared no more
-                continue
-            start.append(tick.tick - layouts.tick_ms)
-            series.append(at)
-            for values, value in zip(lists, row.seen, strict=True):
-                values.append(value)
-    table = pl.DataFrame(
-        {"start": start, "series": series, **columns},
-        schema={"start": pl.Int64(), "series": pl.Int32(), **dict.fromkeys(SHOWN, pl.Float64())},
-    )
+    some = [_part(part, number, layouts.tick_ms) for part in _batched(ticks)]
+    table = pl.concat(some) if some else _part((), number, layouts.tick_ms)
     local = calendar.local(table["start"].to_numpy() + layouts.tick_ms)
     named = table["series"].to_numpy()
     of = layouts.series
+    kinds, properties = ([getattr(one, name) for one in of] for name in ("zone_kind", "property"))
     return Frame(
         table.with_columns(
             members=pl.Series(np.array([one.members for one in of], np.float64)[named]),
             capacity=pl.Series(np.array([one.capacity for one in of], np.float64)[named], nan_to_null=True),
-            zone_kind=pl.Series([of[row].zone_kind for row in named.tolist()], dtype=pl.String()),
-            property=pl.Series([of[row].property for row in named.tolist()], dtype=pl.String()),
+            zone_kind=pl.Series(kinds, dtype=pl.String()).gather(named),
+            property=pl.Series(properties, dtype=pl.String()).gather(named),
             hour=pl.Series((local % 86_400_000) / 3_600_000),
             day_kind=pl.Series(calendar.day_kind(local).astype(np.float64)),
         ).sort("start", "series"),
         layouts.tick_ms,
     )
+
+
+def _batched(ticks: Iterable[Judged]) -> Iterator[Sequence[Judged]]:
+    """The ticks some at a time: as Python's numbers a day of them would fill the memory."""
+    source = iter(ticks)
+    while some := list(itertools.islice(source, AT_ONCE)):
+        yield some
+
+
+def _part(ticks: Sequence[Judged], number: Mapping[tuple[str, str], int], tick_ms: int) -> pl.DataFrame:
+    """The rows of some ticks; zones that are declared no more are left out."""
+    rows = [
+        (tick.tick - tick_ms, at, *row.seen)
+        for tick in ticks
+        for row in tick.rows
+        if (at := number.get((row.zone, row.measured))) is not None
+    ]
+    schema = {"start": pl.Int64(), "series": pl.Int32(), **dict.fromkeys(SHOWN, pl.Float64())}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def judge(rules: Sequence[Rule], over: Frame, layouts: Layouts) -> list[Detection]:

@@ -63,13 +63,19 @@ def test_a_lower_line_agrees_with_a_plain_count(recorded: Settings) -> None:
     [
         ("holiday-crowd.ZoneSurge", "sets nothing"),
         ("holiday-crowd.Nothing.expr=value > 1", "there is no rule holiday-crowd.Nothing"),
+        ("holiday-crowd.ZoneSurg.expr=value > 1", "did you mean holiday-crowd.ZoneSurge?"),
+        ("crowds.ZoneSurge.expr=value > 1", "no such pack in force; there are appeals-cluster"),
         ("holiday-crowd.ZoneSurge.colour=red", "colour cannot be set"),
-        ("holiday-crowd.ZoneSurge.expr=valu > 1", "holiday-crowd.ZoneSurge.expr=valu > 1: expr"),
-        ("holiday-crowd.ZoneSurge.severity=Awful", "is no severity"),
-        ("holiday-crowd.ZoneSurge.for=soon", "is no duration"),
-        ("holiday-crowd.CameraSurge.expr=score >= 5", "reads the score of single readings"),
-        ("holiday-crowd.StreetCrowd.for=1m", "reads squares"),
-        ("flood.PondingAhead.for=1m", "looks ahead"),
+        ("holiday-crowd.ZoneSurge.expr=valu > 1", "rules.0..expr: .*valu"),
+        ("holiday-crowd.ZoneSurge.severity=Awful", "rules.0..severity: .*Awful"),
+        ("holiday-crowd.ZoneSurge.for=soon", "rules.0..for: .*soon"),
+        ("holiday-crowd.VenueFilling.line={occupancy: full}", "rules.3..line.*full"),
+        ("flood.water_level.detector=oracle", "datastreams.0..detector: .*oracle"),
+        ("flood.water_level.parameters.visits=-1", "visits is -1; use at least 1"),
+        ("flood.water_level.cadence=1s", "cadence cannot be set"),
+        ("holiday-crowd.CameraSurge.expr=score >= 5", "less than 2 days before"),
+        ("holiday-crowd.StreetCrowd.for=1m", "less than 2 days before"),
+        ("holiday-crowd.VenueFilling.line={occupancy: 0.75}", "forecasts' state of before 2026-09-22"),
     ],
 )
 def test_what_cannot_be_changed_is_refused_in_words(recorded: Settings, line: str, words: str) -> None:
@@ -90,7 +96,7 @@ def test_a_span_without_ticks_is_refused(recorded: Settings) -> None:
         path.rename(path.with_suffix(".aside"))
     try:
         with pytest.raises(ArchiveError, match="no ticks are recorded"):
-            rerun(recorded, START, END, Changes())
+            rerun(recorded, START, END, Changes({SURGE: "ratio >= 1.1"}))
     finally:
         for path in recorded.archive.glob("ticks/day=*/*.aside"):
             path.rename(path.with_suffix(".parquet"))

@@ -1,0 +1,138 @@
+"""A small town lived through by the engines themselves and archived as the roles do: what live would have told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from config import city as cities
+from config import register as registers
+from config import site as sites
+from config.register import Register
+from config.settings import Settings
+from config.site import Site
+from models import ticks
+from models.batch import Batch, batch
+from models.city import CityEngine
+from models.engine import Engine
+from models.ticks import Note, Ticked
+from models.values import Detection, to_json
+from streams import snapshots
+from streams.archive import ReadingsWriter
+from tests.citybrain.archive.rig import say
+from tests.wall import feed
+
+START = 1_790_035_200_000  # 2026-09-22 00:00 UTC
+WARM_MS = 20 * 60_000  # learned from before the archive begins
+MINUTES = 12
+STEP_MS = 5_000
+GAUGE_MS = 60_000
+
+
+@dataclass
+class Told:
+    """What a run told: detections in order, and the ticks."""
+
+    detections: list[Detection]
+    ticks: list[Ticked]
+
+
+def town(folder: Path) -> Settings:
+    """Three hundred cameras and some gauges: learned from twenty minutes, then ``MINUTES`` archived."""
+    made = Settings(city="chengdu", data=folder)
+    city = cities.load("chengdu")
+    made_up = feed.register(city, cameras=300).frame
+    flooded = pl.when(pl.col("property") == "water_level").then(pl.lit("flood")).otherwise(pl.col("pack"))
+    registers.save(registers.rezone(Register(made_up.with_columns(pack=flooded)), city), made.register)
+    site = sites.load(made)
+    past = run(site, spoken(site, START - WARM_MS, START), None, None)
+    for shard, engine in enumerate(past[0]):
+        snapshots.write(made.state / f"shard-{shard}", 0, engine.snapshot())
+    snapshots.write(made.state / "city", 0, past[1].snapshot())
+    told = live(site)
+    say(made.archive, "ticks", [(one.tick + 500, str(one.tick), to_json(one).decode()) for one in told.ticks], each=24)
+    found = [(one.time + 500, one.id, to_json(one).decode()) for one in told.detections]
+    say(made.archive, "detections", found, each=20)
+    _archive(site)
+    return made
+
+
+def live(site: Site) -> Told:
+    """The archived minutes lived through with the rules of ``site``, from what was learned before."""
+    engines = [site.layouts.engine(shard) for shard in range(site.register.shards)]
+    for shard, engine in enumerate(engines):
+        saved = snapshots.newest(site.settings.state / f"shard-{shard}")
+        assert saved is not None
+        engine.restore(saved[1])
+    city = site.layouts.city_engine(site.settings.alerts_per_hour)
+    saved = snapshots.newest(site.settings.state / "city")
+    assert saved is not None
+    city.restore(saved[1])
+    return run(site, spoken(site, START, START + MINUTES * 60_000), engines, city)[2]
+
+
+def run(
+    site: Site, batches: Sequence[Batch], engines: list[Engine] | None, city: CityEngine | None
+) -> tuple[list[Engine], CityEngine, Told]:
+    """Batches, each of one shard, through the engines one after the other."""
+    engines = engines or [site.layouts.engine(shard) for shard in range(site.register.shards)]
+    city = city or site.layouts.city_engine(site.settings.alerts_per_hour)
+    told, noted = Told([], []), list[Note]()
+    for one in batches:
+        shard = int(site.register.shard[one.datastream[0]])
+        step = engines[shard].step(one)
+        told.detections += step.detections
+        for partial in step.partials:
+            if partial.notes is not None:
+                noted.append(ticks.note(partial.tick, shard, partial.notes))
+            for tick in city.step(partial):
+                assert city.keeper is not None
+                rows, totals = ticks.rows(tick, site.layouts.series)
+                notes, noted = tuple(noted), []
+                end, per_hour = tick.start + site.layouts.tick_ms, city.keeper.per_hour
+                told.ticks.append(Ticked(tick=end, rows=rows, totals=totals, notes=notes, per_hour=per_hour))
+                told.detections += tick.detections
+    return engines, city, told
+
+
+def spoken(site: Site, start: int, end: int) -> list[Batch]:
+    """What the sensors say from ``start`` to ``end`` (ms): cameras with a crowd at a few from the fourth minute on,
+    gauges that rise and fall."""
+    frame = site.register.frame
+    gauge = (frame["property"] == "water_level").to_numpy()
+    fast = (frame["property"] == "people").to_numpy()
+    crowd = np.flatnonzero(fast)[:40:4]
+    said = []
+    for at in range(start, end, STEP_MS):
+        chance = np.random.default_rng(at // STEP_MS)
+        value = chance.poisson(40, len(frame)).astype(np.float64)
+        since = at - START
+        if since >= 4 * 60_000:
+            value[crowd] *= 1.0 + 0.6 * min((since - 4 * 60_000) / 60_000, 4.0)
+        value[gauge] = np.clip(0.3 * np.sin(max(since, 0) / 240_000) + 0.002 * np.arange(gauge.sum()), 0, None)
+        speaks = fast | (at % GAUGE_MS == 0)
+        for shard in range(site.register.shards):
+            members = site.register.members(shard)
+            mine = members[speaks[members]]
+            if len(mine):
+                said.append(batch(mine, np.full(len(mine), at), value[mine], source=f"gateway-{shard}", accepted=at))
+    return said
+
+
+def _archive(site: Site) -> None:
+    folder = site.settings.archive / "readings"
+    folder.mkdir(parents=True, exist_ok=True)
+    writers = [ReadingsWriter(folder, one) for one in site.layouts.shards]
+    offsets = [0] * len(writers)
+    for one in spoken(site, START, START + MINUTES * 60_000):
+        shard = int(site.register.shard[one.datastream[0]])
+        writers[shard].take(offsets[shard], one)
+        offsets[shard] += 1
+        if offsets[shard] % 50 == 0:
+            writers[shard].flush()
+    for writer in writers:
+        writer.flush()
