@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config.register import RegisterError, load
+from config.stamps import stamp
 
 LOOK_S = 5.0
 
@@ -33,12 +34,12 @@ def end_when_grown(
     over = threading.Event()
 
     def look() -> None:
-        seen = _stamp(path)
+        seen = stamp(path)
         while not over.wait(look_s):
-            stamp = _stamp(path)
-            if stamp is None or stamp == seen:
+            now = stamp(path)
+            if now is None or now == seen:
                 continue
-            seen = stamp
+            seen = now
             try:
                 size = len(load(path))
             except (RegisterError, OSError) as error:
@@ -51,11 +52,3 @@ def end_when_grown(
 
     threading.Thread(target=look, name="register-watch", daemon=True).start()
     return over
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -5,9 +5,7 @@ The register's file is written whole; gateways look at it every few seconds, wor
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import polars as pl
 from config import register as registers
 from config.city import City
 from config.city_assets import COLUMNS
+from config.locks import alone
 from config.pack import Watched
 from config.register import Register
 from config.register_changes import Change, changed
@@ -41,7 +40,7 @@ class Registrar:
 
     def take(self, assets: pl.DataFrame) -> list[Change]:
         """Write the register with these assets; what has changed. Raises ``RegisterError``."""
-        with self._alone():
+        with alone(self.path.parent / LOCK):
             made, told = self.preview(assets)
             if any(one.what in ("new", "moved", "renamed") for one in told):
                 registers.save(made, self.path)
@@ -77,13 +76,6 @@ class Registrar:
             raise AdoptError(f"no pack watches {observed!r} on the kind {kind!r}; {there}")
         row = (asset, kind, name_en or name_zh or asset, name_zh or name_en or asset, lon, lat, "wgs84", "")
         return asset, pl.DataFrame([row], schema=COLUMNS, orient="row")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / LOCK).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _accepted(asset: str, told: list[Change]) -> list[Change]:

@@ -8,7 +8,6 @@ follows in that segment with them.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import struct
@@ -17,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from config.durable import sync_folder
+from config.locks import HeldError, hold
 
 HEADER = struct.Struct("<II")
 POSITION = struct.Struct("<QI")
@@ -129,7 +128,7 @@ class Log:
         if self._file is not None:
             self._file.close()
         os.close(self._position_file)
-        self._lock.close()
+        os.close(self._lock)
 
     def _next(self, offset: int) -> int:
         """The offset of the first record at or behind ``offset``; a segment may have lost its tail."""
@@ -218,11 +217,10 @@ def total(bodies: Sequence[bytes]) -> int:
     return sum(HEADER.size + len(body) for body in bodies)
 
 
-def _lock(folder: Path) -> IO[str]:
-    lock = (folder / "lock").open("w")
+def _lock(folder: Path) -> int:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise LogError(f"{folder} is in use by another gateway; stop it or set another CITYBRAIN_DATA") from error
-    return lock
+        return hold(folder / "lock")
+    except HeldError as error:
+        raise LogError(
+            f"{folder} is in use by another gateway, process {error.holder}; stop it or set another CITYBRAIN_DATA"
+        ) from None

@@ -8,11 +8,9 @@ it is issued. A name may have several tokens, so that one can be replaced withou
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +21,9 @@ from typing import Annotated
 
 import msgspec
 
+from config.durable import write_secret
+from config.locks import alone
+from config.stamps import Stamp, stamp
 from models.values import Role
 from sensors import digest as digests
 
@@ -213,7 +214,7 @@ class Tokens:
         self._path = path
         self._clock = clock
         self._known: dict[str, Gateway] = {}
-        self._stamp: tuple[int, ...] | None = ()
+        self._stamp: Stamp | tuple[()] | None = ()  # not read yet
         self._checked = float("-inf")
         self._refresh()
 
@@ -243,24 +244,16 @@ class Tokens:
 
     def _refresh(self) -> None:
         self._checked = time.monotonic()
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        now = stamp(self._path)
+        if now == self._stamp:
             return
-        self._stamp = stamp
+        self._stamp = now
         try:
             self._known = {entry.sha256.lower(): entry.gateway() for entry in _read(self._path)}
         except TokensError as error:
             log.error("%s; the %d tokens read before stay valid", error, len(self._known))
         else:
             log.info("%d gateway tokens in %s", len(self._known), self._path)
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _read(path: Path) -> list[Entry]:
@@ -273,18 +266,11 @@ def _read(path: Path) -> list[Entry]:
 
 
 def _write(path: Path, entries: list[Entry]) -> None:
-    part = path.with_suffix(".part")
-    body = msgspec.json.format(msgspec.json.encode(entries), indent=2)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(body + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    write_secret(path, msgspec.json.format(msgspec.json.encode(entries), indent=2) + b"\n")
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path.with_suffix(".lock")):
         yield

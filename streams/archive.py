@@ -9,11 +9,10 @@ into place when they are on the disk.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import time as time_of_day
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from config import locks
 from config.durable import sync_folder
 from models.batch import Batch, concat
 from models.layout import ShardLayout
@@ -63,13 +63,9 @@ def _database() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> AbstractContextManager[None]:
     """Hold the topic's lock: files are put together (citybrain/archive/compact.py) while none is being added."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locks.alone(folder.parent / f".{folder.name}.lock")
 
 
 def _files(folder: Path, partition: int) -> list[Part]:

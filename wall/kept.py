@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +10,10 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
+
+from config.durable import write_secret
+from config.locks import alone
+from config.stamps import Stamp, stamp
 
 Rows = TypeVar("Rows", bound="dict[str, Any]")
 NOTHING = b"{}"
@@ -22,16 +24,12 @@ class Kept(Generic[Rows]):
 
     def __init__(self, path: Path, load: Callable[[bytes], Rows]) -> None:
         self._path, self._load = path, load
-        self._seen: tuple[int, int] | None = None
+        self._seen: Stamp | tuple[()] | None = ()  # not read yet
         self._rows: Rows = load(NOTHING)
 
     def now(self) -> Rows:
         """The rows; not to be changed."""
-        try:
-            about = self._path.stat()
-            seen = (about.st_mtime_ns, about.st_ino)  # each change is a new file
-        except FileNotFoundError:
-            seen = (0, 0)
+        seen = stamp(self._path)
         if seen != self._seen:
             self._rows = self._load(_bytes(self._path))
             self._seen = seen
@@ -42,24 +40,13 @@ class Kept(Generic[Rows]):
 def changing(path: Path, load: Callable[[bytes], Rows]) -> Iterator[Rows]:
     """The rows of ``path``, to be changed in place: written when the block ends well, never two at a time."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path.with_suffix(".lock")):
         rows = load(_bytes(path))
         before = msgspec.json.encode(rows)
         yield rows
         after = msgspec.json.encode(rows)
         if after != before:
-            write(path, after)
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a secret whole or not at all, for its owner alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-    part.replace(path)
+            write_secret(path, after)
 
 
 def digest(token: str) -> str:
@@ -70,7 +57,7 @@ def digest(token: str) -> str:
 def session_key(path: Path) -> bytes:
     """The 32 bytes that sign sessions, made at the first start; losing them logs everybody out."""
     if not path.exists():
-        write(path, secrets.token_hex(32).encode())
+        write_secret(path, secrets.token_hex(32).encode())
     return bytes.fromhex(path.read_text().strip())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 
 from citybrain import prepare
 from config import site as sites
+from config.locks import HeldError, hold
 from config.settings import Settings
 from config.site import Site
 from models.forecast.growing import TooLittle
@@ -137,9 +137,13 @@ def use(settings: Settings, name: str) -> int:
 def _alone(settings: Settings) -> Iterator[None]:
     """Hold the lock of training; raises ``TrainingError`` where another process does."""
     settings.trained.mkdir(parents=True, exist_ok=True)
-    with (settings.trained / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(f"another training of {settings.city} is going on; wait until it is over") from None
+    try:
+        lock = hold(settings.trained / "lock")
+    except HeldError as error:
+        raise TrainingError(
+            f"another training of {settings.city} is going on in process {error.holder}; wait until it is over"
+        ) from None
+    try:
         yield
+    finally:
+        os.close(lock)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from citybrain.local.environment import environment
+from config.locks import HeldError, hold
 
 log = logging.getLogger(__name__)
 _LOG_BYTES = 16 * 1024 * 1024  # a log larger than this is set aside as .log.1 when its process starts
@@ -237,15 +237,9 @@ def _log_end(ended: Ended) -> None:
 
 def _lock(path: Path) -> int:
     """Take the folder for this process; raises ``FolderInUse``."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(fd, 20).decode() or "unknown"
-        os.close(fd)
+        return hold(path)
+    except HeldError as error:
         raise FolderInUse(
-            f"{path.parent.parent} is in use by process {holder}; stop it first, or choose another folder"
+            f"{path.parent.parent} is in use by process {error.holder}; stop it first, or choose another folder"
         ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
-    return fd

@@ -10,6 +10,7 @@ from pathlib import Path
 from polars.exceptions import PolarsError
 
 from config.register import Register, RegisterError, load
+from config.stamps import stamp
 
 LOOK_S = 5.0
 
@@ -18,13 +19,13 @@ log = logging.getLogger(__name__)
 
 async def follow(path: Path, use: Callable[[Register], None], look_s: float = LOOK_S) -> None:
     """Give ``use`` the register each time its file changes, for ever; one that cannot be read is told and left."""
-    known = _stamp(path)
+    known = stamp(path)
     while True:
         await asyncio.sleep(look_s)
-        stamp = _stamp(path)
-        if stamp is None or stamp == known:
+        now = stamp(path)
+        if now is None or now == known:
             continue
-        known = stamp
+        known = now
         try:
             register = await asyncio.to_thread(_ready, path)
         except (RegisterError, PolarsError, OSError) as error:
@@ -39,11 +40,3 @@ def _ready(path: Path) -> Register:
     register = load(path)
     _ = register.index, register.units
     return register
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

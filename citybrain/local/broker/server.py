@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import struct
@@ -27,6 +26,7 @@ from citybrain.local.broker.offsets import Offsets
 from citybrain.local.broker.produce_fetch import ProducerIds
 from citybrain.local.broker.topics import Topics
 from config.durable import write_whole
+from config.locks import HeldError, hold
 
 log = logging.getLogger(__name__)
 _REQUEST_HEAD = struct.Struct(">hhi")  # api key, api version, correlation id
@@ -275,13 +275,7 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
 
 def _lock(path: Path) -> int:
     """Take the data folder for this process; raises ``DataFolderInUse`` naming the process that has it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(fd, 20).decode() or "unknown"
-        os.close(fd)
-        raise DataFolderInUse(f"{path.parent} is in use by the broker with process id {holder}") from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
-    return fd
+        return hold(path)
+    except HeldError as error:
+        raise DataFolderInUse(f"{path.parent} is in use by the broker with process id {error.holder}") from None
