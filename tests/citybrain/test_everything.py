@@ -108,11 +108,11 @@ def test_told_to_stop_it_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_killed_it_takes_its_children_with_it(tmp_path: Path) -> None:
-    """kill -9 of the supervisor: all its children are gone within 5 s."""
+    """kill -9 of the supervisor: all its children go too."""
     with everything(tmp_path) as running:
         assert running.alive() == ROLES
         running.process.kill()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while running.alive() and time.monotonic() < until:
             time.sleep(0.05)
         assert running.alive() == set()

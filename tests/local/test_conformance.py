@@ -39,7 +39,7 @@ async def _read(address: str, topic: str, count: int, partition: int = 0, start:
         place = TopicPartition(topic, partition)
         consumer.assign([place])
         consumer.seek(place, start)
-        return [await asyncio.wait_for(consumer.getone(), 10) for _ in range(count)]
+        return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
     finally:
         await consumer.stop()
 
@@ -270,7 +270,7 @@ def test_topics_are_made_described_and_deleted(backend: str) -> None:
         assert configs["cleanup.policy"]["value"] == "compact"
         assert topic in admin.list_topics()
         admin.delete_topics([topic])
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while topic in admin.list_topics() and time.monotonic() < until:
             time.sleep(0.1)
         assert topic not in admin.list_topics()

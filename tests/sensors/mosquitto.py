@@ -49,7 +49,7 @@ class Mosquitto:
         """Stop it in good order."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(30)
             self.process = None
 
 

@@ -153,7 +153,7 @@ def test_a_revoked_token_is_refused_within_five_seconds(gateway: Served) -> None
     headers = issued(gateway, "gate-gone")
     tokens.revoke(gateway.settings.secrets / "gateways.json", "gate-gone")
     began = time.monotonic()
-    wait_until(lambda: gateway.post([reading(0)], **headers).status_code == 401, "refused", within_s=5)
+    wait_until(lambda: gateway.post([reading(0)], **headers).status_code == 401, "refused", within_s=30)
     assert time.monotonic() - began < 5
 
 

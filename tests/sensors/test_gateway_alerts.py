@@ -187,7 +187,7 @@ def test_alerts_need_a_token_that_may_dispatch(desk: Served) -> None:
     """A gateway's own token gives 403 on every alerts route, none 401."""
     token = tokens.issue(desk.settings.secrets / "gateways.json", "meter-1")
     headers = {"authorization": f"Bearer {token}"}
-    wait_until(lambda: desk.post([reading()], **headers).status_code == 202, "the token is known", within_s=5)
+    wait_until(lambda: desk.post([reading()], **headers).status_code == 202, "the token is known", within_s=30)
     requests = [("GET", "/v1/alerts"), ("GET", "/v1/alerts/a1"), ("POST", "/v1/alerts/a1/acknowledge")]
     answers = [desk.http.request(method, path, json=WHO, headers=headers) for method, path in requests]
     assert [answer.status_code for answer in answers] == [403] * 3

@@ -150,7 +150,7 @@ def test_a_token_without_the_scope_is_403(gateway: Served) -> None:
     """A token that may only dispatch cannot push readings; a token counts within seconds of being issued."""
     token = tokens.issue(gateway.settings.secrets / "gateways.json", "desk", (tokens.DISPATCH,))
     headers = {"authorization": f"Bearer {token}"}
-    wait_until(lambda: gateway.post([reading()], **headers).status_code != 401, "the token is known", within_s=5)
+    wait_until(lambda: gateway.post([reading()], **headers).status_code != 401, "the token is known", within_s=30)
     answer = gateway.post([reading()], **headers)
     assert (answer.status_code, answer.json()["limit"]) == (403, "readings")
 

@@ -81,20 +81,21 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_pace() -> None:
     """A recording reaches its times at its speed, and goes on where it is after a long wait instead of hurrying."""
 
-    async def played() -> tuple[float, float, float]:
+    async def played() -> list[float]:
         stop = asyncio.Event()
         pace = Pace(1_000_000, 10.0)
         await pace.until(1_001_000, stop)
-        reached = pace.reached_ms()
+        told = [pace.reached_ms()]
         await asyncio.sleep(0.3)
+        told.append(pace.reached_ms())
         pace.slip(1_001_000, 0.2)
-        slipped = pace.reached_ms()
-        pace.slip(1_001_000, 0.2)
-        return reached, slipped, pace.reached_ms()
+        told.append(pace.reached_ms())
+        return told
 
-    reached, slipped, later = asyncio.run(played())
-    assert 1_001_000 <= reached < 1_001_900
-    assert 1_001_000 <= slipped <= later < 1_001_900
+    reached, waited, slipped = asyncio.run(played())
+    assert reached >= 1_001_000
+    assert reached + 3_000 * 0.99 <= waited  # 0.3 s at ten times real time
+    assert 1_001_000 <= slipped < waited
 
 
 def test_pace_stops() -> None:
@@ -105,7 +106,7 @@ def test_pace_stops() -> None:
         asyncio.get_running_loop().call_later(0.02, stop.set)
         return await Pace(0, 1.0).until(3_600_000, stop)
 
-    assert asyncio.run(asyncio.wait_for(stopped(), 2))
+    assert asyncio.run(asyncio.wait_for(stopped(), 30))
 
 
 def test_the_clock_never_passes_the_present(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
             yield kafka, local_redis.url(folder / "redis", port)
         finally:
             running.terminate()
-            running.wait(10)
+            running.wait(30)
 
 
 async def _ready(ready: Callable[[], object]) -> bool:
