@@ -16,7 +16,7 @@ WORDS = ("severity", "headline", "labels", "fires", "ends")  # what decides noth
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """``relabelled``: rules that hold when they held; ``removed``; ``zones``: of zones as they are in a tick;
-    ``lines``: of zones with a look ahead; ``readings``: of datastreams, which are those of ``properties`` (pack, property);
+    ``lines``: of zones with a look ahead; ``readings``: of datastreams, those of ``properties`` (pack, property);
     ``events``: whether events are taken again; ``whole``: shards, zones and budget are run again, which judges
     everything but events."""
 

@@ -302,6 +302,9 @@ def test_the_audit_is_verified_as_work(people: dict[str, httpx.Client]) -> None:
         ({"what": "preview", "rule": "flood.None", "expr": "value > 1"}, "there is no rule flood.None"),
         ({"what": "preview", "rule": "--help"}, "rule"),
         ({"what": "destroy"}, "destroy"),
+        ({"what": "preview", "rule": "flood.PondingWarning"}, "nothing is changed"),
+        ({"what": "preview", "rule": "flood.PondingWarning", "line": "high"}, "line"),
+        ({"what": "preview", "text": "x" * 200_001}, "text"),
         ({"what": "preview", "per_hour": -1}, "per_hour"),
     ],
 )

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
@@ -37,7 +38,7 @@ from wall.auth import Session, problem
 from wall.commands import BODY_LIMIT, Commands, Unavailable
 from wall.login import spoken
 from wall.planner import seen
-from wall.planner.jobs import Busy, Jobs
+from wall.planner.jobs import RUNNING, Busy, Jobs
 from wall.planner.tools import ToolError, Tools
 from wall.store import Store
 from wall.words import catalogue
@@ -45,12 +46,15 @@ from wall.words import catalogue
 JSON = "application/json"
 MOST_LINES = 500  # of the audit or the dead letters in one answer
 PREVIEW = "preview"
+PREVIEWS = 2 * RUNNING  # texts of packs that are kept
+TEXT_LIMIT = 2 * packs.LARGEST  # bytes of a request with the text of a pack
 VERIFY = "verify"
 T = TypeVar("T")
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Comment = Annotated[str, msgspec.Meta(max_length=2000)]
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Expression = Annotated[str, msgspec.Meta(max_length=2000)]
+Moment = Annotated[str, msgspec.Meta(max_length=40)]
 REPORTS = {
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
@@ -93,7 +97,9 @@ class Adopted(msgspec.Struct, forbid_unknown_fields=True):
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /planner/jobs.
 
-    ``preview``: the archive's last day with a rule or the dial changed; ``verify``: the audit; ``drill``: run at speed.
+    ``preview``: a span of the archive, its last day unless told, with a rule changed or left out (``without``), a pack
+    as in the file ``text``, or another dial; ``verify``: the audit; ``drill``: run at speed. ``start`` and ``end`` are
+    moments of the city's time, ``hold`` and ``clear_hold`` durations as packs write them.
     """
 
     what: Literal["preview", "verify", "drill"]
@@ -101,6 +107,14 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
     rule: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_-]*$")] | None = None
     expr: Expression = ""
     clear: Expression = ""
+    hold: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    clear_hold: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    severity: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    line: float | None = None
+    without: bool = False
+    text: Annotated[str, msgspec.Meta(max_length=packs.LARGEST)] = ""
+    start: Moment = ""
+    end: Moment = ""
     per_hour: Annotated[float, msgspec.Meta(ge=0, le=MOST_AN_HOUR)] | None = None
 
 
@@ -316,11 +330,12 @@ class Planner:
 
     async def begin(self, request: Request) -> Any:
         """Begin a preview or a drill (who may change), or a check of the audit (who may read it)."""
-        asked = await _body(request, Asked)
+        asked = await _body(request, Asked, TEXT_LIMIT)
         session = _auditing(request) if asked.what == VERIFY else _changing(request)
         words = await self._words(asked)
-        good = (0,) if asked.what == PREVIEW else (0, 1)  # a broken history and a drill not passed are answers too
-        told = {name: value for name, value in msgspec.to_builtins(asked).items() if value not in (None, "")}
+        good = (0, 1)  # a re-run that is refused, a broken history and a drill not passed are answers too
+        told = {name: value for name, value in msgspec.to_builtins(asked).items() if value not in (None, "", False)}
+        told.pop("text", None)
         try:
             return self._jobs.begin(asked.what, session.user, words, told, good)
         except Busy as error:
@@ -356,17 +371,40 @@ class Planner:
         return ("drill", "run", asked.drill, "--json")
 
     async def _preview(self, asked: Asked) -> tuple[str, ...]:
-        """The command of a re-run of the last day; raises ``Refusal`` where nothing is changed."""
+        """The command of a re-run; raises ``Refusal`` where nothing is changed."""
         words = [] if asked.per_hour is None else [f"--per-hour={asked.per_hour:g}"]
         if asked.rule:
-            known = [row["rule"] for row in seen.rules(await self._declared())]
-            if asked.rule not in known:
-                raise Refusal(422, f"there is no rule {asked.rule}; there are {', '.join(known)}")
-            changed = {"expr": asked.expr, "clear": asked.clear}
-            words += [f"--set={asked.rule}.{key}={value}" for key, value in changed.items() if value]
+            words += await self._changed(asked, asked.rule)
+        if asked.text:
+            words.append(f"--pack={await asyncio.to_thread(self._file, asked.text)}")
         if not words:
-            raise Refusal(422, "nothing is changed: give per_hour, or a rule with expr or clear")
-        return ("rerun", *words, "--json")
+            raise Refusal(422, "nothing is changed: give per_hour, a pack's text, or a rule with what is otherwise")
+        span = {"from": asked.start, "to": asked.end}
+        return ("rerun", *words, *(f"--{name}={value}" for name, value in span.items() if value), "--json")
+
+    async def _changed(self, asked: Asked, rule: str) -> list[str]:
+        known = {row["rule"]: row for row in seen.rules(await self._declared())}
+        if rule not in known:
+            raise Refusal(422, f"there is no rule {rule}; there are {', '.join(known)}")
+        if asked.without:
+            return [f"--without={rule}"]
+        changed = {
+            "expr": asked.expr, "clear": asked.clear, "for": asked.hold, "clear_for": asked.clear_hold,
+            "severity": asked.severity,
+        }  # fmt: skip
+        if asked.line is not None:
+            changed["line"] = f"{{{known[rule]['line_of']}: {asked.line:g}}}"
+        return [f"--set={rule}.{key}={value}" for key, value in changed.items() if value]
+
+    def _file(self, text: str) -> Path:
+        """The text of a pack as a file; the last few are kept while their re-runs read them."""
+        folder = self._settings.home / "previews"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.time_ns():020d}.yaml"
+        path.write_text(text, "utf-8")
+        for old in sorted(folder.glob("*.yaml"))[:-PREVIEWS]:
+            old.unlink(missing_ok=True)
+        return path
 
     # --- what it works with ---------------------------------------------------------------------------------------
 
@@ -426,8 +464,8 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _body(request: Request, kind: type[T]) -> T:
-    return msgspec.json.decode(await limited(request, BODY_LIMIT), type=kind)
+async def _body(request: Request, kind: type[T], most: int = BODY_LIMIT) -> T:
+    return msgspec.json.decode(await limited(request, most), type=kind)
 
 
 def _told(route: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Response]]:

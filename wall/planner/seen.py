@@ -89,6 +89,8 @@ def _rule(pack: Pack, rule: Rule) -> Row:
         "clear_for_s": rule.clear_for_ms / 1000,
         "watch": rule.watch,
         "severity": rule.severity,
+        "line": rule.line,
+        "line_of": rule.line_of,
         "budgeted": rule.budgeted,
     }
 

@@ -56,14 +56,27 @@ export class Work {
     if (this.job?.id === id) this.#draw(this.job);
   }
 
+  // What was asked for cannot be done: why, in the reader's language.
+  #refused(no) {
+    this.tab.tell("failed", this.f.t("plan.failed", { error: this.f.t(`rerun.no.${no.code}`, no.given) }));
+  }
+
+  // How long it may still take, by what was done so far; "" while that says nothing.
+  #left(job) {
+    const done = job.progress ?? 0, took = Date.now() - job.began;
+    return done < 0.03 || took < 3000 ? "" : ` · ${this.f.t("plan.work.left", { span: this.f.span(took * (1 - done) / done) })}`;
+  }
+
   #draw(job) {
     this.job = job;
     const f = this.f, going = job.state === "running";
     this.running.hidden = !going;
     if (job.progress === null) this.bar.removeAttribute("value"); else this.bar.value = job.progress;
-    say(this.what, going ? f.t("plan.work.running", { share: job.progress === null ? "" : f.percent(job.progress), note: f.known(`plan.note.${job.note.replaceAll(" ", "-")}`, job.note), span: f.span(Date.now() - job.began) }) : "");
+    say(this.what, going ? f.t("plan.work.running", { share: job.progress === null ? "" : f.percent(job.progress), note: f.known(`plan.note.${job.note.replaceAll(" ", "-")}`, job.note), span: f.span(Date.now() - job.began) }) + this.#left(job) : "");
     if (job.state === "failed") this.tab.tell("failed", f.t("plan.failed", { error: job.error }));
     if (job.state === "stopped") this.tab.tell("", f.t("plan.work.stopped"));
-    if (job.state === "done" && job.result) this.result.replaceChildren(this.shown(job));
+    const no = job.state === "done" && job.result?.refused;
+    if (no) this.#refused(no);
+    else if (job.state === "done" && job.result) this.result.replaceChildren(this.shown(job));
   }
 }
