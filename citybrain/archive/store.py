@@ -25,6 +25,7 @@ from streams.archive_files import Part
 LISTED_S = 60.0  # a listing is believed for so long; a file stays in the folder for longer after it was copied
 CONNECT_S, REQUEST_S = 5.0, 30.0
 CHUNK = 1 << 20
+UNFINISHED = ".part"  # ends the name of what is being copied; readers pass over it
 _REMEDIES = (  # what is found in the store's answer, what it means, what to do
     (("NO_SUCH_BUCKET", "NoSuchBucket"), "there is no such bucket; make it, or correct CITYBRAIN_ARCHIVE_S3"),
     (
@@ -122,11 +123,16 @@ class Store:
     # --- what the mover does ------------------------------------------------------------------------------------
 
     def put(self, topic: str, part: Part) -> None:
-        """Copy a file of the folder here; it is seen whole or not at all. Raises ``StoreError``."""
+        """Copy a file of the folder here; it is seen whole or not at all. Raises ``StoreError``.
+
+        An upload in parts that fails halfway is closed as if it were whole, so it gets its name only afterwards.
+        """
+        name = self._at(topic, part)
         try:
-            with part.path.open("rb") as source, self._files.open_output_stream(self._at(topic, part)) as target:
+            with part.path.open("rb") as source, self._files.open_output_stream(name + UNFINISHED) as target:
                 while chunk := source.read(CHUNK):
                     target.write(chunk)
+            self._files.move(name + UNFINISHED, name)
         except OSError as error:
             self._raise(error)
         self._listed.pop(topic, None)

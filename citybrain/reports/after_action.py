@@ -152,11 +152,14 @@ def _gravest(archive: Archive, start: int | None, end: int | None, now: int) -> 
         raise ReportError("name an incident, or give --from and --to: the gravest that began between them is told")
     held = [from_json(body, Incident) for body in archive.last("incidents", now + DAY_MS).values()]
     alerts = {key: from_json(body, Alert) for key, body in archive.last("alerts", now + DAY_MS).items()}
-    begun = {one.incident for one in alerts.values() if start <= one.detection.onset < end}
+    begun: dict[str, list[int]] = {}  # of each incident how grave its alerts of the span are
+    for one in alerts.values():
+        if start <= one.detection.onset < end:
+            begun.setdefault(one.incident, []).append(SEVERITIES.index(one.severity))
     found = [one for one in held if one.id in begun and not one.merged_into and one.kind == "event"]
     if not found:
         raise ReportError(f"no incident of the city began in that span; the archive has {len(held)} of other times")
-    return min(found, key=lambda one: (SEVERITIES.index(one.severity), -one.count, one.opened)).id
+    return min(found, key=lambda one: (min(begun[one.id]), -len(begun[one.id]), one.opened)).id
 
 
 def _within(alert: Alert, start: int | None, end: int | None) -> bool:
@@ -276,11 +279,15 @@ def _usual(
 
 def _acts(case: Case, left: set[str]) -> tuple[Act, ...]:
     """The incident's timeline, and what people did to its alerts that it does not tell; not of those ``left`` out."""
-    told = [
-        Act(step.at, step.by, step.action, step.comment)
-        for step in case.incident.timeline
-        if step.comment.partition(" ")[0] not in left
-    ]
+    done = {(key, step.at, f"alert-{step.action}"): step.by for key, one in case.alerts.items() for step in one.history}
+    told = []
+    for step in case.incident.timeline:
+        alert_id, _, words = step.comment.partition(" ")
+        if alert_id in left:
+            continue
+        by = step.by or done.get((alert_id, step.at, step.action), "")
+        comment = step.comment if step.by or not by else words.replace(f" · {by}", "", 1)
+        told.append(Act(step.at, by, step.action, comment))
     known = {(act.at, act.action.removeprefix("alert-")) for act in told}
     for alert in (one for one in case.alerts.values() if one.id not in left):
         told += [

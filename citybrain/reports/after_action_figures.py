@@ -21,7 +21,7 @@ from models.values import SEVERITIES, Alert, Severity, Text
 
 COLOURS: dict[Severity, str] = {"Extreme": "#c4161c", "Severe": "#d9680b", "Moderate": "#b38f00", "Minor": "#1b62b8"}
 WIDTH = 500.0
-MAP, CURVE, BAR = 250.0, 150.0, 14.0
+MAP, CURVE, BAR = 220.0, 150.0, 14.0  # so that map and first curve have room on one page
 LEAST_M, ASIDE = 2_500.0, 0.35  # the map shows at least so much, and so much around what happened
 METRES_A_DEGREE = 111_195.0
 LAND, VENUE, BORDER, ROAD, WATER = "#f3f4f1", "#e4e8ee", "#aab2bf", "#ffffff", "#cfe0ee"
@@ -259,8 +259,8 @@ def the_times(rows: Sequence[tuple[str, int, int | None, int, bool | None]], tit
         figure.rectangle(x(begin), top + 1, max(x(end) - x(begin), 1.0), BAR - 6, colour)
         figure.parts.append(Shape(((x(due), top - 1), (x(due), top + BAR - 3)), INK, 1.1))
         figure.parts.append(Label(left - 6, top + 8, name[:34], 7.0, INK, "end"))
-        took = "…" if done is None else span_words((done - begin) / 1000)
-        figure.parts.append(Label(x(end) + 4, top + 8, took, 7.0, QUIET))
+        if done is not None:
+            figure.parts.append(Label(x(end) + 4, top + 8, span_words((done - begin) / 1000), 7.0, QUIET))
     return figure
 
 

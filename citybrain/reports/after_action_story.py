@@ -74,7 +74,7 @@ def story(facts: AfterAction, lang: Language) -> Story:
     out = Story(
         lang,
         f"{w['title']}: {teller.said(gravest.detection.headline)}",
-        f"{teller.said(facts.city.name)} · {teller.said(it.place_name)}",
+        " · ".join(dict.fromkeys((teller.said(facts.city.name), teller.said(it.place_name)))),
         (
             f"{w['incident']} {it.id} · {w[it.severity]} · {w['began']} {facts.local(first):%Y-%m-%d %H:%M} "
             f"({facts.city.timezone})",
@@ -252,7 +252,8 @@ class _Teller:
             rows.append((*row, who, action(act.action, self.lang), self._comment(act.comment)))
         head = [w["time"], w["since"], *([w["data_time"]] if two else []), w["who"], w["what"], w["detail"]]
         notes: list[Block] = [Note(w["timeline.note"])] if two else []
-        table = Table(tuple(head), tuple(rows), (0, 1, 2) if two else (0, 1), (), self._more(len(facts.acts)))
+        narrow = tuple(range(len(head) - 1))  # all but the detail
+        table = Table(tuple(head), tuple(rows), narrow, (), self._more(len(facts.acts)))
         return [Heading(w["timeline"]), *notes, table]
 
     def others(self) -> list[Block]:
@@ -306,7 +307,9 @@ class _Teller:
         return text if len(text) <= longest else text[: longest - 1] + "…"
 
     def _comment(self, text: str) -> str:
-        """A line's words without the id that it begins with."""
+        """A line's words without the id that it begins with; a severity by its name."""
+        if text in SEVERITIES:
+            return self.w[text]
         head, _, rest = text.partition(" ")
         plain = rest if len(head) == 16 and all(letter in "0123456789abcdef" for letter in head) else text
         left, dot, right = plain.partition(" · ")

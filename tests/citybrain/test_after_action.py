@@ -19,7 +19,7 @@ from citybrain.drills.truth import graded
 from citybrain.reports.after_action import AfterAction, gather
 from citybrain.reports.after_action_figures import ticks
 from citybrain.reports.after_action_forms import html, made
-from citybrain.reports.after_action_story import story
+from citybrain.reports.after_action_story import Table, story
 from citybrain.reports.after_action_words import WORDS
 from citybrain.reports.figure import Figure, Label, Shape, png, svg
 from config import city as cities
@@ -113,7 +113,9 @@ def _case() -> Incident:
         START, id="case", title=Text("Water at <gauge>", "积水"), state="closed", closed=START + 2 * HOUR, count=2,
         changed=START + 2 * HOUR, plan=plan, tasks=(late,), units=("pump-510104-1",),
         timeline=(
-            line(0, "opened"), line(2, "assign", "li"), line(3, "launch", "li", "closed"),
+            line(0, "opened"), line(0, "raised", "", "Extreme"),
+            line(1, "alert-acknowledge", "", f"{_alerts()[0].id} 积水 / Water · li · seen"),
+            line(2, "assign", "li"), line(3, "launch", "li", "closed"),
             line(3, "unit-send", "li", "pump-510104-1 2.0 km"), line(12, "unit-arrive", "", "pump-510104-1"),
             line(60, "resolve", "li"), line(120, "closed"),
         ),
@@ -241,3 +243,14 @@ def test_detection_is_graded_by_the_truth(settings: Settings) -> None:
     }  # fmt: skip
     assert (found.alerts, found.false, found.hours) == (2, 0, 2.0)
     assert json.loads(msgspec.json.encode(found))["false_per_hour"] == 0.0
+
+
+def test_who_answered_is_told_by_name(facts: AfterAction) -> None:
+    """The system wrote the line, a person did it; a severity has the report's word."""
+    blocks = story(facts, "en").blocks
+    (timeline,) = [one for one in blocks if isinstance(one, Table) and one.head[-1] == "Detail"]
+    assert [row[2:] for row in timeline.rows[:3]] == [
+        ("system", "opened", ""),
+        ("system", "raised", "Red"),
+        ("li", "alert acknowledged", "Water · seen"),
+    ]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from citybrain.archive import check, mover, retention
@@ -22,6 +27,7 @@ from tests.citybrain.archive.rig import MEMBERS, START, names, record, say
 from tests.streams.test_archive import layout
 
 URL = "s3://default/archives"
+PART_BYTES = 10 << 20  # of an upload
 
 
 @pytest.fixture
@@ -43,6 +49,25 @@ def settings(tmp_path: Path, objects: ObjectStore) -> Settings:
         record(made.archive, flushes=2, start=START + day * DAY_MS)
         say(made.archive, "alerts", [(START + day * DAY_MS, f"alert-{day}", json.dumps({"day": day}))])
     return made
+
+
+MOVE = """
+import sys
+from pathlib import Path
+from citybrain.archive import mover
+from citybrain.archive.store import Store
+mover.move(Path(sys.argv[1]), Store(sys.argv[2], "town"), int(sys.argv[3]), 1)
+"""
+
+
+def weighty(archive: Path) -> Path:
+    """Make the first file of readings longer than a part of an upload, its rows as they are; the file."""
+    path = next((archive / "readings" / "day=2026-09-22").glob("*.parquet"))
+    table = pq.read_table(path)
+    note = {b"filler": secrets.token_hex(3 << 20).encode(), **(table.schema.metadata or {})}
+    pq.write_table(table.replace_schema_metadata(note), path)
+    assert path.stat().st_size > PART_BYTES
+    return path
 
 
 def told(settings: Settings) -> tuple[pa.Table, list[str], dict[str, bytes]]:
@@ -162,3 +187,42 @@ def test_days_over_their_time_go_from_the_store_too(settings: Settings, capsys: 
     assert removed == retention.Removed("readings", ("2026-09-22",))
     assert Archive.of(settings).days("readings") == ["2026-09-23", "2026-09-24"]
     assert Archive.of(settings).days("alerts") == ["2026-09-22", "2026-09-23", "2026-09-24"]
+
+
+def test_a_copy_that_ends_halfway_is_no_file_of_the_archive(settings: Settings, objects: ObjectStore) -> None:
+    """A store that fails after the first 10 MB: what is there is not taken as whole; the next run brings it."""
+    before, large = told(settings), weighty(settings.archive)
+    objects.uploads.on_part = lambda number: 200 if number == 1 else 400
+    with pytest.raises(ArchiveError, match="the archive's store"):
+        mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
+    assert large.name not in [part.path.name for part in Store(URL, "town").parts("readings")]
+    assert told(settings) == before
+    objects.uploads.on_part = lambda _: 200
+    mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
+    mover.settle(settings.archive, Store(URL, "town"))
+    assert (large.exists(), told(settings)) == (False, before)
+
+
+def test_a_mover_that_is_killed_halfway_loses_and_doubles_nothing(settings: Settings, objects: ObjectStore) -> None:
+    """SIGKILL while the second part of a file is on its way: the next run ends the work."""
+    before, large = told(settings), weighty(settings.archive)
+    moving = [sys.executable, "-c", MOVE, str(settings.archive), URL, str(START + 9 * DAY_MS)]
+    came = threading.Event()
+
+    def hold(number: int) -> int:
+        came.set()
+        return 200 if number == 1 else 500
+
+    objects.uploads.on_part = hold
+    killed = subprocess.Popen(moving, stderr=subprocess.PIPE)
+    assert came.wait(30), killed.communicate(timeout=10)
+    killed.kill()
+    killed.communicate(timeout=30)
+    assert objects.uploads.open == 1
+    assert large.name not in [part.path.name for part in Store(URL, "town").parts("readings")]
+    assert told(settings) == before
+    objects.uploads.on_part = lambda _: 200
+    mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
+    mover.settle(settings.archive, Store(URL, "town"))
+    assert (large.exists(), told(settings)) == (False, before)
+    assert check.check(settings.archive, Store(URL, "town")).faults == ()
