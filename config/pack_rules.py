@@ -106,6 +106,7 @@ def _made(key: RuleKey, pack: str, clear: str, at: str, known: Known, faults: Fa
             clear=clear,
             severity=key.severity,
             headline=key.headline,
+            title=key.title,
             for_ms=milliseconds(key.for_),
             clear_for_ms=milliseconds(key.clear_for),
             watch=key.watch,

@@ -60,6 +60,7 @@ class RuleKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"
     expr: Annotated[str, Meta(description="SQL that must hold, as in value >= 0.27")]
     severity: Annotated[Severity, Meta(description="CAP: Extreme, Severe, Moderate, Minor; shown as 红 橙 黄 蓝")]
     headline: Annotated[Text, Meta(description="one sentence, with words such as {place} in braces")]
+    title: Annotated[Text | None, Meta(description="what the rule is called; left out: its name")] = None
     property: Annotated[str, Meta(description="one of the datastreams; for zones one that is summed")] = ""
     event: Annotated[str, Meta(description="with reads: events, one of the kinds under events")] = ""
     clear: Annotated[str, Meta(description="SQL that ends the alert; left out: that expr does not hold")] = ""

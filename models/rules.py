@@ -95,7 +95,7 @@ class Rule:
     ``property`` is what the datastreams or zones are of; of events it is their kind. ``zone_kinds``: the only kinds of
     zones that the rule sees; empty: all.
     ``budgeted``: what it finds is a claim, which the alert budget of the city judges against all others. ``line`` is
-    the level of ``line_of`` whose crossing is foretold in the columns AHEAD_COLUMNS.
+    the level of ``line_of`` whose crossing is foretold in the columns AHEAD_COLUMNS. ``title``: what people call it.
     """
 
     pack: str
@@ -115,6 +115,7 @@ class Rule:
     line: float | None = None
     line_of: str = "value"
     zone_kinds: tuple[str, ...] = ()
+    title: Text | None = None
     fires: pl.Expr = field(init=False)
     ends: pl.Expr = field(init=False)
 

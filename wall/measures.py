@@ -60,7 +60,7 @@ def stages(scenes: Iterable[Scene], now: Now) -> dict[str, Row]:
 
 def figure_of(scene: Scene, name: str, value: Mapping[str, Float32]) -> float | int | None:
     """One number for a property over the city: taken as the scene's first figure of it is, else the highest."""
-    declared = [one for one in scene.figures if one.property == name and one.of not in ("count", "above")]
+    declared = [one for one in scene.figures if one.property == name and one.of != "count"]
     return _taken(
         declared[0] if declared else Figure(property=name, of="max"), value.get(name, np.zeros(0, np.float32))
     )

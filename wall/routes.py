@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from config.playlist import Program
 from config.register import Register
 from config.scenes import Scene
 from models.appeals_picture import OWN
+from models.values import Text
 from wall import view
 from wall.asked import TooLong, limited, session_of
 from wall.auth import Session, problem
@@ -43,12 +44,14 @@ class Stage:
 
     program: Program
     scenes: Sequence[Scene]
+    titles: Mapping[str, Text] = field(default_factory=dict)  # of rules, by "pack.Rule"
 
     def told(self, display: str) -> view.Row:
         """For the browser of ``display``."""
         return {
             "playlist": [msgspec.to_builtins(turn) for turn in self.program.of(display)],
             "reload_hour": self.program.reload_hour,
+            "rules": {name: view.text(title) for name, title in self.titles.items()},
             "scenes": {
                 scene.pack: {**msgspec.to_builtins(scene), "clusters": scene.pack == OWN} for scene in self.scenes
             },

@@ -24,7 +24,7 @@ from config.scenes import Scene
 from models.alarm_quality import measure
 from models.appeals_picture import OWN
 from models.takeover import SHOWN, Claim, Emergency, emergencies
-from models.values import Alert, Incident, Unit, from_json
+from models.values import Alert, Incident, Text, Unit, from_json
 from models.warnings import Raised
 from wall import emergency, measures, view
 from wall.board import Board
@@ -55,6 +55,11 @@ class Shows:
     def scenes(self) -> tuple[Scene, ...]:
         """The scenes of the live packs."""
         return tuple(pack.scene for pack in self.packs if pack.status == "live" and pack.scene is not None)
+
+    @property
+    def titles(self) -> dict[str, Text]:
+        """What the rules are called that have a title, by "pack.Rule"."""
+        return {f"{pack.name}.{rule.name}": rule.title for pack in self.packs for rule in pack.rules if rule.title}
 
     @cached_property
     def subject(self) -> dict[tuple[str, str], str]:

@@ -150,6 +150,34 @@ def test_the_language_is_switched_and_remembered(page: Page, stage: Stage) -> No
     expect(page.locator(".queue h2")).to_have_text("告警队列")
 
 
+def test_a_timeline_speaks_the_language_of_the_page(page: Page, stage: Stage) -> None:
+    """Of what the product wrote in both languages a page shows its own; what a person wrote stays as it is."""
+    lines = [
+        ("alert-joined", "5c040418d712fcc9 龙湖路积水 0.2 米 / Water at Longhu Road: 0.2 m"),
+        ("task-done", "打开东门 / Open the east gate: 已打开"),
+        ("plan-launched", "二级预案 / Plan 2 (water_level 0.2)"),
+        ("closed", "resolved, and all alerts are over"),
+        ("comment", "封东口 / 开西口"),
+    ]
+
+    def shown() -> list[str]:
+        script = "lines => lines.map(([action, comment]) => citybrain.format.said({action, comment}))"
+        return list(page.evaluate(script, lines))
+
+    assert shown() == [
+        "5c040418d712fcc9 龙湖路积水 0.2 米", "打开东门: 已打开", "二级预案 (water_level 0.2)",
+        "已处置，告警均已恢复", "封东口 / 开西口",
+    ]  # fmt: skip
+    page.goto(f"{stage.url}/desk?lang=en")
+    desk.wait_until_live(page)
+    assert shown() == [
+        "5c040418d712fcc9 Water at Longhu Road: 0.2 m", "Open the east gate: 已打开", "Plan 2 (water_level 0.2)",
+        "resolved, and all alerts are over", "封东口 / 开西口",
+    ]  # fmt: skip
+    page.goto(f"{stage.url}/desk?lang=zh")
+    desk.wait_until_live(page)
+
+
 def case(stage: Stage, alerts: int = 1) -> Incident:
     """An incident of new alerts, announced, with a task to do."""
     made = [stage.feed.make(1, 5 + k) for k in range(alerts)]
@@ -192,7 +220,7 @@ def test_a_flood_folds_the_queue_and_is_said(page: Page, stage: Stage) -> None:
         desk.wait_for_alert(page, key)
     settle(page, stage)  # fresh data, so that nothing graver stands in the header
     stage.feed.write_flood(Flooded(seats={"desk": 40}, flood=True, since=1, hidden=31))
-    expect(page.locator(".head .alarm")).to_contain_text("告警洪水", timeout=30_000)
+    expect(page.locator(".head .alarm")).to_contain_text("告警泛滥", timeout=30_000)
     shown = [key for key in incident.alerts if desk.row(page, key).count()]
     assert len(shown) == 1
     expect(desk.row(page, shown[0])).to_contain_text("4 条告警")

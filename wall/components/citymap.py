@@ -10,10 +10,20 @@ from wall.components.data import data
 from wall.words import Language, word
 
 
-def citymap(view: str, title: str, lang: Language, *, inset: bool = False, hands: bool = False, pack: str = "") -> Any:
+def citymap(
+    view: str,
+    title: str,
+    lang: Language,
+    *,
+    inset: bool = False,
+    hands: bool = False,
+    pack: str = "",
+    beside: bool = False,
+) -> Any:
     """A map of ``view`` ("core" or "whole"); ``inset`` adds the whole city small, ``hands`` panning and zooming.
 
-    ``pack``: only that pack's heat, alerts, zones and units are drawn ("~reporting": who reports and who is silent).
+    ``beside``: a second map, shown on wide walls alone. ``pack``: only that pack's heat, alerts, zones and units are
+    drawn ("~reporting": who reports and who is silent).
     """
     about = data(part="map", view=view, state="loading", hands=str(int(hands)), pack=pack)
     children = [
@@ -24,7 +34,7 @@ def citymap(view: str, title: str, lang: Language, *, inset: bool = False, hands
         html.Span(className="badge"),
         html.P(word("state.loading", lang), className="note"),
     ]
-    return html.Section(children, className="panel map", **about)
+    return html.Section(children, className="panel map beside" if beside else "panel map", **about)
 
 
 def _inset(lang: Language) -> Any:

@@ -38,14 +38,21 @@ def body(declared: Scene, lang: Language) -> Any:
         [
             html.H2(text(declared.title)[lang], className="scene-title"),
             html.Div([part for part in left if part], className="column left"),
-            citymap(
-                declared.view, "panel.whole" if declared.view == "whole" else "panel.core", lang, pack=declared.pack
-            ),
+            *_maps(declared, lang),
             html.Div([part for part in right if part], className="column right"),
         ],
         kind="pack",
         pack=declared.pack,
     )
+
+
+def _maps(declared: Scene, lang: Language) -> list[Any]:
+    """The map that the pack asks for, with the whole city small in it; wide walls have both views side by side."""
+    views = ["whole", "core"] if declared.view == "whole" else ["core", "whole"]
+    return [
+        citymap(view, f"panel.{view}", lang, pack=declared.pack, inset=view == "core", beside=place > 0)
+        for place, view in enumerate(views)
+    ]
 
 
 def _runbook(declared: Scene, lang: Language) -> Any:

@@ -1,5 +1,7 @@
 // Numbers and times as people read them.
 
+const HANZI = /[\u3400-\u9fff]/;
+
 export class Format {
   constructor(lang, words, timezone) {
     this.lang = lang;
@@ -61,6 +63,25 @@ export class Format {
 
   // Who does a task: a department, a role or a kind of unit, as plans name them.
   who(id) { return this.known(`who.${id}`, id); }
+
+  // What a line of a timeline says beside its action. What the product wrote holds both languages ("中文 / English"): the
+  // page shows its own, and keeps the id before it, the inputs or a person's words after it. What a person wrote stays.
+  said({ action, comment }) {
+    if (!comment) return "";
+    const known = this.words[`note.${comment}`];
+    if (known !== undefined) return known;
+    const [, id = "", body] = /^([0-9a-f]{12,}:? )?([^]*)$/.exec(comment), at = body.indexOf(" / ");
+    const zh = body.slice(0, Math.max(at, 0)), rest = body.slice(at + 3);
+    const end = action.startsWith("task-") ? rest.indexOf(": ") : rest.endsWith(")") ? rest.lastIndexOf(" (") : -1;
+    const en = end < 0 ? rest : rest.slice(0, end);
+    if (!HANZI.test(zh) || HANZI.test(en)) return comment;
+    return id + (this.lang === "zh" ? zh : en) + rest.slice(en.length);
+  }
+
+  // What a rule is called, by its pack; else its name in words.
+  rule(titles, pack, rule) {
+    return this.both(titles?.[`${pack}.${rule}`]) || this.known(`rule.${rule}`, rule.replace(/([a-z])([A-Z])/g, "$1 $2"));
+  }
 
   property(id) { return this.known(`property.${id}`, id.replaceAll("_", " ")); }
 

@@ -7,6 +7,7 @@ import { Signs } from "./layers/signs.mjs";
 import { mark } from "./marks.mjs";
 
 const ZOOM_MAX = 40;
+const WIDE = matchMedia("(min-aspect-ratio: 5/2)"); // walls with two maps
 
 const LAYERS = { heat: Heat, movers: Movers, signs: Signs };
 const SMALL = { heat: Heat, signs: Signs };
@@ -95,11 +96,21 @@ export class CityMap {
     this.main = new View(element.querySelector(":scope > .layers"), app, views[element.dataset.view], { scope: this.scope });
     this.views = [this.main];
     const inset = element.querySelector(".inset .layers");
-    if (inset) this.views.push(new View(inset, app, views.whole, { small: true }));
+    if (inset) this.views.push(new View(inset, app, views.whole, { small: true, scope: this.scope }));
     const framing = this.views.find((view) => view.box === views.whole);
-    if (framing && !element.dataset.pack) framing.frame = views.core; // a pack's scene has one map alone
+    if (framing && !this.scope.reporting) this.#frame(framing, views.core, Boolean(inset));
     if (element.dataset.hands === "1") this.#hands();
     this.#legend();
+  }
+
+  // The whole city shows what the core map beside it, or around it, has large; alone, as on narrow walls, it has all itself.
+  #frame(framing, core, always) {
+    const draw = () => {
+      framing.frame = always || WIDE.matches ? core : null;
+      if (framing.width) framing.repaint();
+    };
+    WIDE.addEventListener("change", draw);
+    draw();
   }
 
   update(changed) {

@@ -211,6 +211,7 @@ function wrap(context, text, most) {
   const parts = text.match(/[\u3000-\u9fff\uff00-\uffef]|[^\s\u3000-\u9fff\uff00-\uffef]+\s*/g) ?? [text];
   let line = "";
   while (parts.length && context.measureText((line + parts[0]).trimEnd()).width <= width) line += parts.shift();
+  while (/^[，。：；、）！？%]/.test(parts[0] ?? "")) line += parts.shift(); // no line begins with one of these
   return line ? [line.trimEnd(), clip(context, parts.join(""), most)] : [clip(context, text, most)];
 }
 

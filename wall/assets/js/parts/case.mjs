@@ -160,7 +160,7 @@ export class Case {
   #timeline(it) {
     const f = this.app.format;
     const lines = it.timeline.slice(-LINES).reverse().map((step) => el("li", {}, el("time", {}, f.clock(step.at)),
-      el("span", {}, `${f.known(`step.${step.action}`, step.action)} · ${step.by || f.t("detail.system")}`, step.comment ? el("small", {}, step.comment) : null)));
+      el("span", {}, `${f.known(`step.${step.action}`, step.action)} · ${step.by || f.t("detail.system")}`, step.comment ? el("small", {}, f.said(step)) : null)));
     return el("div", {}, el("h4", {}, f.t("incident.timeline")), el("ol", { class: "history" }, ...lines));
   }
 

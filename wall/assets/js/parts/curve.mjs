@@ -44,15 +44,22 @@ export function curve(context, width, height, { points, ahead = [], format, rem,
 function grid(context, { low, high, left, right, y, size, rem, format }) {
   context.textBaseline = "middle";
   context.lineWidth = Math.max(1, rem * 0.08);
-  for (let k = 0; k < 3; k++) {
-    const value = low + ((high - low) * (k + 0.5)) / 3;
+  for (const value of ticks(low, high)) {
     context.strokeStyle = "#1c2630";
     line(context, [[left, y(value)], [right, y(value)]]);
     context.fillStyle = "#7f93a7";
     context.textAlign = "right";
-    const [number, times] = format.short(value >= 1000 ? Math.round(value / 100) * 100 : value);
-    context.fillText(number + times, left - size * 0.5, y(value));
+    const [number, times] = format.short(value);
+    context.fillText(number.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "") + times, left - size * 0.5, y(value));
   }
+}
+
+// Two to five round values within the range: steps of 1, 2 or 5 times a power of ten.
+function ticks(low, high) {
+  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((one) => one * power >= rough) ?? 10), out = [];
+  for (let k = Math.ceil(low / step); k * step <= high; k++) out.push(Number((k * step).toPrecision(12)));
+  return out;
 }
 
 function when(ms, span, format) {

@@ -167,7 +167,7 @@ export class Detail {
   #history(steps) {
     const f = this.app.format;
     const items = [...steps].reverse().map((step) => el("li", {}, el("time", {}, f.clock(step.at)),
-      el("span", {}, `${f.known(`step.${step.action}`, step.action)} · ${step.by || f.t("detail.system")}`, step.comment ? el("small", {}, step.comment) : null)));
+      el("span", {}, `${f.known(`step.${step.action}`, step.action)} · ${step.by || f.t("detail.system")}`, step.comment ? el("small", {}, f.said(step)) : null)));
     renew(this.history, [el("h4", {}, f.t("detail.history")), el("ol", { class: "history" }, ...items)]);
   }
 

@@ -68,7 +68,7 @@ export class Actors extends Part {
   draw(it, f) {
     say(this.element.querySelector(".aside"), f.t("quality.worst", { share: f.percent(it.worst_share) }));
     const head = ["quality.rule", "quality.place", "quality.n", "quality.share"].map((key) => el("td", {}, f.known(key, key)));
-    const rows = it.bad_actors.map((one) => el("tr", {}, el("td", {}, one.rule.replace(/([a-z])([A-Z])/g, "$1 $2")), el("td", {}, f.both(one.place_name)), el("td", {}, f.number(one.alerts)), el("td", {}, f.percent(one.share))));
+    const rows = it.bad_actors.map((one) => el("tr", {}, el("td", {}, f.rule(this.app.boot.stage?.rules, one.pack, one.rule)), el("td", {}, f.both(one.place_name)), el("td", {}, f.number(one.alerts)), el("td", {}, f.percent(one.share))));
     this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "titles" }, ...head), ...rows)));
   }
 }

@@ -131,7 +131,7 @@ class Emergency {
     const f = this.app.format, steps = (row.timeline.length ? row.timeline : row.steps ?? []).filter((step) => step.action !== "alert-joined");
     const shown = steps.slice(-8);
     this.line.querySelector(".body").replaceChildren(el("ol", {}, ...shown.map((step) => el("li", { class: step.action === "opened" ? "first" : "" }, el("time", {}, f.clock(step.at)), el("i"),
-      el("span", {}, f.known(`step.${step.action}`, step.action)), el("small", {}, [step.by || f.t("detail.system"), step.by ? step.comment : ""].filter(Boolean).join(" · "))))));
+      el("span", {}, f.known(`step.${step.action}`, step.action)), el("small", {}, [step.by || f.t("detail.system"), step.by ? f.said(step) : ""].filter(Boolean).join(" · "))))));
   }
 
   #tick(row) {

@@ -45,12 +45,19 @@ export class Trends {
 
   #chart(property) {
     if (!this.charts.has(property)) {
-      const f = this.app.format, unit = this.app.ground.properties.find((it) => it.id === property)?.unit ?? "";
-      const holder = el("div", { class: "chart" }, el("h3", {}, `${f.property(property)} ${f.unit(unit)}`));
+      const holder = el("div", { class: "chart" }, el("h3", {}, this.#title(property)));
       this.element.querySelector(".body").append(holder);
       this.charts.set(property, canvas(holder, (context, width, height) => this.#paint(property, context, width, height)));
     }
     return this.charts.get(property);
+  }
+
+  // What is drawn: the property in its unit, or how many are past the line where the pack counts them.
+  #title(property) {
+    const { format: f, boot, ground } = this.app;
+    const first = boot.stage?.scenes[this.element.dataset.pack]?.figures.find((it) => it.property === property && it.of !== "count");
+    if (first?.of === "above" && first.title) return f.both(first.title);
+    return `${f.property(property)} ${f.unit(ground.properties.find((it) => it.id === property)?.unit ?? "")}`;
   }
 
   #paint(property, context, width, height) {

@@ -51,7 +51,7 @@ function tasks(page, it, open) {
 
 function words(page, it) {
   const f = page.format;
-  const notes = it.notes.map((note) => el("li", {}, el("time", {}, f.minute(note.at)), el("span", {}, el("b", {}, note.by || f.t("pocket.system")), ` ${note.comment}`)));
+  const notes = it.notes.map((note) => el("li", {}, el("time", {}, f.minute(note.at)), el("span", {}, el("b", {}, note.by || f.t("pocket.system")), ` ${f.said({ action: "note", ...note })}`)));
   const links = it.links.map((link) => el("li", {}, el("a", { href: link, target: "_blank", rel: "noopener noreferrer" }, link)));
   return el("section", {}, el("h3", {}, f.t("pocket.words")), notes.length ? el("ol", { class: "notes" }, ...notes) : null, links.length ? el("ul", { class: "links" }, ...links) : null);
 }
