@@ -2,6 +2,8 @@ import { COLOUR } from "../marks.mjs";
 
 // What does not move: the land below the heat; borders, venues and names above it, kept as a picture of their own.
 
+const BELOW = 2.2; // rem: a district's name under its middle, where the sign of an alert about the whole district stands
+
 function trace(context, view, zone) {
   for (const ring of zone.rings) {
     for (let i = 0; i < ring.length; i += 2) {
@@ -100,7 +102,7 @@ export class Lines {
 
   #name(zone) {
     const { context, view } = this, size = view.rem * 1.6;
-    const x = view.x(zone.label[0]), y = view.y(zone.label[1]);
+    const x = view.x(zone.label[0]), y = view.y(zone.label[1]) + BELOW * view.rem;
     const text = view.app.format.both(zone.name);
     context.font = `500 ${size}px ${getComputedStyle(document.body).fontFamily}`;
     const half = context.measureText(text).width / 2;
