@@ -58,6 +58,25 @@ def test_every_scene_has_an_address() -> None:
     assert scenes.at("/walls") is None
 
 
+def test_every_rule_of_a_live_pack_has_a_title_in_both_languages(chengdu: City) -> None:
+    """Where alerts are counted by rule, a page names the rule in its own language."""
+    told = Stage(playlist.load(chengdu.folder, []), SHOWS.scenes, SHOWS.titles).told("")["rules"]
+    rules = [f"{pack.name}.{rule.name}" for pack in SHOWS.packs if pack.status == "live" for rule in pack.rules]
+    assert [name for name in rules if not (told.get(name, {}).get("en") and told[name].get("zh"))] == []
+    assert told["flood.PumpDown"] == {"en": "Pump down", "zh": "泵站停运"}
+
+
+def test_every_map_of_a_pack_is_there_in_both_views() -> None:
+    """A wide wall has the whole city and its core side by side; narrow ones leave the second map away."""
+    page = big_screen.layout("t", "en", SHOWS.scenes)
+    maps = [
+        it for it in walk(page) if getattr(it, "data-part", "") == "map" and getattr(it, "data-pack", "") == "flood"
+    ]
+    assert [(getattr(it, "data-view"), it.className) for it in maps] == [
+        ("core", "panel map"), ("whole", "panel map beside"),
+    ]  # fmt: skip
+
+
 def test_a_display_is_told_its_own_playlist(chengdu: City) -> None:
     """What a browser gets once: turns, the hour of its reload, what the packs declared."""
     program = playlist.load(chengdu.folder, [scene.pack for scene in SHOWS.scenes])

@@ -63,6 +63,13 @@ def test_figures_stages_and_weather_follow_what_is_measured() -> None:
     assert measures.weather({}) == {}
 
 
+def test_the_trend_of_a_pack_that_counts_is_how_many_are_past_the_line() -> None:
+    """A state of 0 and 1 has a trend that says something: the number of lifts that hold people."""
+    (lift,) = [pack.scene for pack in packs.load_all() if pack.name == "lift-rescue"]
+    assert lift is not None
+    assert measures.figure_of(lift, "trapped", {"trapped": np.array([0, 1, 1, 0, 1], np.float32)}) == 3
+
+
 def test_an_emergency_comes_with_its_plan_units_and_cameras_and_goes_when_it_is_taken_off(
     store_url: str, chengdu: City, rows: Register
 ) -> None:
