@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -32,7 +31,7 @@ BOX, CAMERA, WATER = "holiday-crowd.StreetCrowd", "holiday-crowd.CameraSurge", "
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Twelve minutes of a small town in which a crowd gathers and water rises."""
+    """Eight minutes of a small town in which a crowd gathers and water rises."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda _: None)
         yield lived.town(tmp_path_factory.mktemp("lived"))
@@ -99,34 +98,28 @@ def by_name(town: Settings, site: Site, told: Told, changes: Changes) -> tuple[D
 @pytest.mark.parametrize(
     "sets",
     [
-        {f"{CAMERA}.expr": "score >= 3 AND value >= 60", f"{CAMERA}.watch": "2.5"},
-        {f"{CAMERA}.expr": "score >= 30"},
-        {f"{CAMERA}.budget": "false", f"{CAMERA}.for": "1m"},
-        {f"{BOX}.expr": "score >= 4 AND ratio >= 1.1 AND zone_kind = 'box'"},
-        {"holiday-crowd.people.parameters.floor": "2.0"},
-        {f"{WATER}.expr": "value >= 0.05", f"{WATER}.for": "0s"},
-        {"holiday-crowd.ZoneSurge.expr": "score >= 3 AND ratio >= 1.1", "holiday-crowd.ZoneSurge.for": "30s"},
+        {f"{CAMERA}.expr": "score >= 2 AND value >= 60", f"{CAMERA}.watch": "1.5"},
+        {f"{CAMERA}.budget": "false", f"{CAMERA}.expr": "score >= 2", f"{CAMERA}.watch": "1.5", f"{CAMERA}.for": "30s"},
+        {f"{BOX}.expr": "score >= 3 AND zone_kind = 'box'", f"{BOX}.for": "10s"},
+        {"holiday-crowd.people.parameters.floor": "6.0"},
+        {f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "0s"},
+        {"holiday-crowd.ZoneSurge.expr": "ratio >= 1.1", "holiday-crowd.ZoneSurge.for": "30s"},
         {"holiday-crowd.VenueFilling.line": "{value: 500}", "holiday-crowd.VenueFilling.expr": "minutes_to_line <= 60"},
     ],
-    ids=["lower", "never", "no-budget", "squares", "detector", "level", "zones", "line"],
+    ids=["lower", "no-budget", "squares", "detector", "level", "zones", "line"],
 )
 def test_a_rerun_tells_what_live_would_have_told(town: Settings, site: Site, told: Told, sets: dict[str, str]) -> None:
     """Scores, claims and their budget, squares, detectors, levels, zones and lines: the same ids at the same times."""
-    found, expected = by_name(town, site, told, Changes(sets))
-    assert summed(found) == expected
-    assert found.as_recorded
+    shares: list[float] = []
+    found = rerun(town, START, END, Changes(sets), lambda share, what: shares.append(share), site=site)
+    other = otherwise(site, Changes(sets)).site
+    assert summed(found) == plain(fired(told), fired(lived.live(other)))
+    assert (found.as_recorded, shares == sorted(shares), shares[-1]) == (True, True, 0.97)
 
 
-def test_these_changes_do_change_something(town: Settings, site: Site) -> None:
-    """So that the comparison above can fail."""
-    lower = rerun(town, START, END, Changes({f"{CAMERA}.expr": "score >= 30"}), site=site)
-    squares = rerun(town, START, END, Changes({f"{BOX}.expr": "score >= 4 AND zone_kind = 'box'"}), site=site)
-    assert (len(lower.gone) > 0, len(squares.came) + len(squares.moved) > 0) == (True, True)
-
-
-def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site) -> None:
+def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site, told: Told) -> None:
     """A gauge's alert begins with the first reading at the line that still holds so much later."""
-    found = rerun(town, START, END, Changes({f"{WATER}.expr": "value >= 0.1", f"{WATER}.for": "2m"}), site=site)
+    found = rerun(town, START, END, Changes({f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "1m"}), site=site)
     expected = set()
     frame = site.register.frame
     tables = [pq.read_table(path) for path in town.archive.glob("readings/day=*/*.parquet")]
@@ -144,14 +137,13 @@ def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site) -
     since: dict[int, int] = {}
     alerted: set[int] = set()
     for time, row, value in rows:
-        if value < 0.1:
+        if value < 0.25:
             since.pop(row, None)
-        elif row not in alerted and time - since.setdefault(row, time) >= 120_000:
+        elif row not in alerted and time - since.setdefault(row, time) >= 60_000:
             alerted.add(row)
             expected.add(alert_id("flood", "PondingWarning", frame["asset"][row], since[row]))
     after = {one.id for one in (*found.came, *found.moved) if one.rule == "PondingWarning"}
-    assert expected
-    assert after == expected
+    assert (len(after) > 0, after) == (True, expected - fired(told).keys())
 
 
 def test_a_rule_that_is_left_out_takes_its_alerts_along(town: Settings, site: Site, told: Told) -> None:
@@ -172,9 +164,7 @@ def test_a_whole_pack_file_is_judged_by(town: Settings, site: Site, told: Told, 
     """As if its rules had been in force: here one is gone and one is new."""
     text = (FOLDER / "flood" / "pack.yaml").read_text()
     path = tmp_path / "mine.yaml"
-    path.write_text(
-        text.replace("alert: PondingWarning", "alert: PondingSoon").replace("value >= 0.15", "value >= 0.1")
-    )
+    path.write_text(text.replace("PondingWarning", "PondingSoon").replace("value >= 0.15", "value >= 0.25"))
     found, expected = by_name(town, site, told, Changes(pack=path))
     assert summed(found) == expected
     assert {one.rule for one in found.came} == {"PondingSoon"}
@@ -210,12 +200,3 @@ def test_states_are_kept_once_a_day(town: Settings) -> None:
         ["city", "shard-0", "shard-1", "shard-2", "shard-3"],
     )
     assert states.before(town, START - 6_000) is None
-
-
-def test_progress_tells_the_share_that_is_done(town: Settings, site: Site) -> None:
-    """From 0 to 1, never backwards."""
-    shares: list[float] = []
-    changes = Changes({f"{CAMERA}.expr": "score >= 5"})
-    rerun(town, START, END, changes, lambda share, what: shares.append(share), site=site)
-    assert shares == sorted(shares)
-    assert (len(shares) > 5, msgspec.json.encode(shares[-1])) == (True, b"0.97")

@@ -69,7 +69,7 @@ export class Rules extends Tab {
       hold: line({ maxlength: "20", placeholder: "30s, 2m, 1h" }),
       clear_hold: line({ maxlength: "20", placeholder: "30s, 2m, 1h" }),
       line: line({ inputmode: "decimal", maxlength: "20", pattern: "-?[0-9]*[.]?[0-9]+" }),
-      severity: off(el("select", { disabled: true }, ...Object.keys(LEVEL).map((name) => el("option", { value: name }, f.t(`level.${LEVEL[name]}`))))),
+      severity: off(el("select", { disabled: true }, ...Object.keys(LEVEL).map((name) => el("option", { value: name }, f.t(`severity.${LEVEL[name]}`))))),
     };
     this.look = off(el("button", { type: "submit", disabled: true }, f.t("plan.preview.try")));
     this.leave = off(el("button", { type: "button", class: "plain", disabled: true, onclick: () => this.#begin({ rule: this.rule.rule, without: true }) }, f.t("plan.preview.without")));
@@ -97,7 +97,7 @@ export class Rules extends Tab {
       else this.tell("failed", f.t("plan.preview.nofile"));
     } }, f.t("plan.preview.file")));
     return el("section", { class: "card" }, el("h3", {}, f.t("plan.preview.over")), el("div", { class: "form" },
-      field(f.t("plan.preview.from"), this.start), field(f.t("plan.preview.to"), this.end), el("small", {}, f.t("plan.preview.whole")),
+      field(f.t("plan.preview.from"), this.start), field(f.t("plan.preview.to"), this.end, f.t("plan.preview.whole")),
       field(f.t("plan.preview.pack"), file), el("div", { class: "buttons" }, look)));
   }
 
@@ -147,7 +147,7 @@ export class Rules extends Tab {
   #alert(one) {
     const f = this.f, earlier = one.minutes_earlier;
     const moved = earlier ? ` · ${f.t(earlier > 0 ? "plan.preview.earlier" : "plan.preview.later", { n: Math.abs(earlier).toFixed(1) })}` : "";
-    const graded = one.severity_was ? ` · ${f.t(`level.${LEVEL[one.severity_was]}`)} → ${f.t(`level.${LEVEL[one.severity]}`)}` : "";
+    const graded = one.severity_was ? ` · ${f.t(`severity.${LEVEL[one.severity_was]}`)} → ${f.t(`severity.${LEVEL[one.severity]}`)}` : "";
     return `${f.stamp(one.onset)} · ${one.rule} · ${f.both(one.headline ?? one.name)}${moved}${graded}`;
   }
 }
