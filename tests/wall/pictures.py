@@ -95,7 +95,10 @@ def _picture(page: Page, stage: Stage, scene: str, mood: str, size: str, given: 
         if page.evaluate(FILLED):
             break
         page.wait_for_timeout(250)
-    page.wait_for_timeout(SETTLE_MS)
+    if scene == "takeover":
+        page.wait_for_selector(".scene.at-takeover.on .emergency", timeout=SHOT_MS)
+    width, height = map(int, size.split("x"))
+    page.wait_for_timeout(SETTLE_MS * max(1.0, width * height / 8_000_000))  # more pixels, fewer frames
     if mood == "stale" and not stage.feed.stopped.is_set():
         stage.feed.stopped.set()
         page.wait_for_timeout(13_000)

@@ -41,8 +41,7 @@ export function areas(context, view) {
     for (const ring of area.polygons) { ring.forEach(([lon, lat], i) => context[i ? "lineTo" : "moveTo"](x(lon), y(lat))); context.closePath(); }
     for (const [lon, lat, metres] of area.circles) { context.moveTo(x(lon) + metres * view.scale, y(lat)); context.arc(x(lon), y(lat), metres * view.scale, 0, 2 * Math.PI); }
     for (const zone of app.ground.zones) if (zone.code && area.codes.includes(zone.code)) trace(context, view, zone);
-    context.fillStyle = COLOUR[area.level] + "16";
-    context.fill();
+    if (!view.scope.emergency) { context.fillStyle = COLOUR[area.level] + "16"; context.fill(); } // one that fills the map would tint all of it
     context.setLineDash([view.rem * 0.9, view.rem * 0.5]);
     context.strokeStyle = COLOUR[area.level] + "b0";
     context.lineWidth = Math.max(1, view.rem * 0.16);

@@ -16,7 +16,7 @@ export function curve(context, width, height, { points, ahead = [], format, rem,
   const x = (tick) => left + ((right - left) * (tick - from)) / Math.max(to - from, 1);
   const y = (value) => bottom - ((bottom - top) * (value - low)) / (high - low);
   context.font = `400 ${size}px ${getComputedStyle(document.body).fontFamily}`;
-  grid(context, { low, high, left, right, y, size, rem, format });
+  grid(context, { low, high, left, right, top, bottom, y, size, rem, format });
   context.fillStyle = "#7f93a7";
   context.textAlign = "left";
   context.fillText(when(from, to - from, format), left, height - size * 0.7);
@@ -41,10 +41,10 @@ export function curve(context, width, height, { points, ahead = [], format, rem,
   return true;
 }
 
-function grid(context, { low, high, left, right, y, size, rem, format }) {
+function grid(context, { low, high, left, right, top, bottom, y, size, rem, format }) {
   context.textBaseline = "middle";
   context.lineWidth = Math.max(1, rem * 0.08);
-  for (const value of ticks(low, high)) {
+  for (const value of ticks(low, high, (bottom - top) / (1.7 * size))) {
     context.strokeStyle = "#1c2630";
     line(context, [[left, y(value)], [right, y(value)]]);
     context.fillStyle = "#7f93a7";
@@ -54,9 +54,9 @@ function grid(context, { low, high, left, right, y, size, rem, format }) {
   }
 }
 
-// Two to five round values within the range: steps of 1, 2 or 5 times a power of ten.
-function ticks(low, high) {
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
+// Round values within the range, at most five and as many as have room: steps of 1, 2 or 5 times a power of ten.
+function ticks(low, high, most) {
+  const rough = (high - low) / Math.min(Math.max(most, 1), 4), power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((one) => one * power >= rough) ?? 10), out = [];
   for (let k = Math.ceil(low / step); k * step <= high; k++) out.push(Number((k * step).toPrecision(12)));
   return out;

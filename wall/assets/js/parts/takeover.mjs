@@ -48,6 +48,7 @@ class Emergency {
     this.holder = el("div", { class: "layers" });
     this.map = el("section", { class: "panel map" }, this.holder);
     this.node = el("article", { class: "emergency", "data-id": id }, this.head, this.facts, this.plan, this.map, this.seen, this.units, this.ahead, this.line);
+    new ResizeObserver(() => this.#fit()).observe(this.plan);
     const chart = el("div", { class: "chart" });
     this.ahead.querySelector(".body").append(chart);
     this.paint = canvas(chart, (context, width, height) => this.#curve(context, width, height));
@@ -113,6 +114,17 @@ class Emergency {
     });
     const title = row.plan ? el("p", { class: "plan-title" }, f.both(row.plan.title), row.plan.launched ? "" : el("em", {}, f.t("takeover.proposed"))) : "";
     body.replaceChildren(title, el("ol", {}, ...this.tasks.map(({ node }) => node)));
+    this.#fit();
+  }
+
+  // Where not all tasks have room, those that are done make room for those that are not; the title says how many they are.
+  #fit() {
+    const body = this.plan.querySelector(".body");
+    for (const { node } of this.tasks ?? []) node.style.display = "";
+    for (const { task, node } of this.tasks ?? []) {
+      if (body.scrollHeight <= body.clientHeight + 1) return;
+      if (task.state !== "open") node.style.display = "none";
+    }
   }
 
   #cameras(row) {
@@ -123,7 +135,7 @@ class Emergency {
       const bar = el("i"), n = row.seen[i];
       bar.style.height = `${(100 * (n ?? 0)) / top}%`;
       return el("div", { class: "camera" }, el("div", { class: "look" }, bar, el("b", {}, n === null ? "–" : f.number(n)), el("small", {}, n === null ? f.t("takeover.blind") : f.t("takeover.people"))),
-        el("p", {}, el("span", {}, `${i + 1} ${f.both(camera.name)}`), el("span", {}, f.t("detail.metres", { n: f.number(camera.metres) }))));
+        el("p", {}, el("span", {}, `${i + 1} ${short(f.both(camera.name), f.both(row.place))}`), el("span", {}, f.t("detail.metres", { n: f.number(camera.metres) }))));
     }));
   }
 
@@ -165,3 +177,6 @@ class Emergency {
     put(this.ahead, "data-bare", String(Number(!curve(context, width, height, { points: row.past, ahead, format: f, rem: remPx() }))));
   }
 }
+
+// A camera of the place itself goes without the place's name, which stands above.
+const short = (name, place) => (place && name.startsWith(place) && name.slice(place.length).trim()) || name;
