@@ -72,13 +72,19 @@ class _Rerun:
 
     def __init__(self, site: Site, archive: Archive, span: tuple[int, int], changes: Changes, tell: Progress) -> None:
         _need(archive, *span)
-        self.site, self.archive, self.span, self.changes, self.tell = site, archive, span, changes, tell
+        self.site, self.archive, self.span, self.changes = site, archive, span, changes
+        self._tell, self._share = tell, 0.0
         self.other: Otherwise = otherwise(site, changes)
         self.kinds: Kinds = kinds(site, self.other)
         self.state = states.before(site.settings, span[0])
         self.rescoring = self._rescoring()
         self.clock = archive.clock(*span)
         self.told: list[dict[str, str]] = []
+
+    def tell(self, share: float, what: str) -> None:
+        """What is being done, and how much of all is done (0-1); parts may begin anew, the whole does not."""
+        self._share = max(self._share, share)
+        self._tell(self._share, what)
 
     def _rescoring(self) -> Rescoring | None:
         if not self.kinds.whole and not self.kinds.properties:

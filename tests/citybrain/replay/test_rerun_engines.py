@@ -102,7 +102,7 @@ def by_name(town: Settings, site: Site, told: Told, changes: Changes) -> tuple[D
         {f"{CAMERA}.budget": "false", f"{CAMERA}.expr": "score >= 2", f"{CAMERA}.watch": "1.5", f"{CAMERA}.for": "30s"},
         {f"{BOX}.expr": "score >= 3 AND zone_kind = 'box'", f"{BOX}.for": "10s"},
         {"holiday-crowd.people.parameters.floor": "6.0"},
-        {f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "0s"},
+        {f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "2m"},
         {"holiday-crowd.ZoneSurge.expr": "ratio >= 1.1", "holiday-crowd.ZoneSurge.for": "30s"},
         {"holiday-crowd.VenueFilling.line": "{value: 500}", "holiday-crowd.VenueFilling.expr": "minutes_to_line <= 60"},
     ],
@@ -119,7 +119,7 @@ def test_a_rerun_tells_what_live_would_have_told(town: Settings, site: Site, tol
 
 def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site, told: Told) -> None:
     """A gauge's alert begins with the first reading at the line that still holds so much later."""
-    found = rerun(town, START, END, Changes({f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "1m"}), site=site)
+    found = rerun(town, START, END, Changes({f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "2m"}), site=site)
     expected = set()
     frame = site.register.frame
     tables = [pq.read_table(path) for path in town.archive.glob("readings/day=*/*.parquet")]
@@ -139,7 +139,7 @@ def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site, t
     for time, row, value in rows:
         if value < 0.25:
             since.pop(row, None)
-        elif row not in alerted and time - since.setdefault(row, time) >= 60_000:
+        elif row not in alerted and time - since.setdefault(row, time) >= 120_000:
             alerted.add(row)
             expected.add(alert_id("flood", "PondingWarning", frame["asset"][row], since[row]))
     after = {one.id for one in (*found.came, *found.moved) if one.rule == "PondingWarning"}
