@@ -12,8 +12,8 @@ Notice = dict[str, str]  # by language
 
 
 def said(key: str, **given: str) -> Notice:
-    """The words ``rerun.said.<key>`` of the catalogues."""
-    return {lang: word(f"rerun.said.{key}", lang).format(**given) for lang in LANGUAGES}
+    """The words ``rerun.no.<key>`` of the catalogues."""
+    return {lang: word(f"rerun.no.{key}", lang).format(**given) for lang in LANGUAGES}
 
 
 def noted(line: str) -> Notice:

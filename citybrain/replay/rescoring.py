@@ -75,7 +75,8 @@ class Rescoring:
         since = {shard: saved[0] for shard, saved in self._saved.items() if saved is not None}
         first = state.time if state is not None else self._begin(properties)
         wanted = None if properties is None else _datastreams(site, properties)
-        self.readings = Readings(archive, first, self.end, since, wanted)
+        last = self.end + 2 * self._behind_ms  # by then the ticks of the span are closed, with what came late
+        self.readings = Readings(archive, first, last, since, wanted)
         self.first = first
 
     def _begin(self, properties: Collection[tuple[str, str]] | None) -> int:
