@@ -1,6 +1,6 @@
 // Alarm quality over the last hours: the load of a person, floods, answers, the spread, the worst rules, nuisances.
 import { panelState } from "../panel.mjs";
-import { el, say } from "../dom.mjs";
+import { el, remPx, say } from "../dom.mjs";
 
 const SEVERITY = { Extreme: 1, Severe: 2, Moderate: 3, Minor: 4 };
 
@@ -28,7 +28,7 @@ export class Load extends Part {
   empty() { return false; }
 
   draw(it, f) {
-    say(this.element.querySelector(".aside"), f.t("quality.span", { hours: f.number(Math.round((10 * (it.end - it.start)) / 3600000) / 10) }));
+    say(this.element.querySelector(".aside"), f.t("quality.span", { hours: f.number(Math.max(0, Math.round((10 * (it.end - it.start)) / 3600000) / 10)) }));
     this.body.replaceChildren(
       tile(f.t("quality.rate"), f.number(Math.round(it.per_operator_hour * 10) / 10), f.t("quality.rate.unit"), f.t(`quality.load.${it.load}`), it.load === "acceptable" ? "" : "odd"),
       tile(f.t("quality.peak"), f.number(it.peak_10_min), f.t("quality.peak.unit"), f.t("quality.peak.limit"), it.peak_10_min >= 10 ? "odd" : ""),
@@ -68,7 +68,8 @@ export class Actors extends Part {
   draw(it, f) {
     say(this.element.querySelector(".aside"), f.t("quality.worst", { share: f.percent(it.worst_share) }));
     const head = ["quality.rule", "quality.place", "quality.n", "quality.share"].map((key) => el("td", {}, f.known(key, key)));
-    const rows = it.bad_actors.map((one) => el("tr", {}, el("td", {}, f.rule(this.app.boot.stage?.rules, one.pack, one.rule)), el("td", {}, f.both(one.place_name)), el("td", {}, f.number(one.alerts)), el("td", {}, f.percent(one.share))));
+    const fit = Math.max(1, Math.floor(this.body.clientHeight / (3.75 * remPx() / devicePixelRatio)) - 1); // whole rows alone
+    const rows = it.bad_actors.slice(0, fit).map((one) => el("tr", {}, el("td", {}, f.rule(this.app.boot.stage?.rules, one.pack, one.rule)), el("td", {}, f.both(one.place_name)), el("td", {}, f.number(one.alerts)), el("td", {}, f.percent(one.share))));
     this.body.replaceChildren(el("table", { class: "places" }, el("tbody", {}, el("tr", { class: "titles" }, ...head), ...rows)));
   }
 }
