@@ -12,6 +12,7 @@ from kafka import KafkaConsumer, TopicPartition
 from playwright.sync_api import Browser, Page, expect
 
 from config import city as cities
+from config import contract
 from config import register as registers
 from tests.citybrain.replay.rig import MINUTES, START
 from tests.e2e import desk
@@ -204,3 +205,35 @@ def test_two_sessions_beside_live_leave_it_as_it_was(lin: Page, stage: Recorded)
     for page in pages:
         assert desk.elsewhere(page) == []
         page.close()
+
+
+ALERTS = "() => JSON.stringify([...window.citybrain.state.alerts])"
+
+
+def test_live_goes_on_beside_sessions_as_if_they_were_not_there(lin: Page, chromium: Browser, stage: Recorded) -> None:
+    """A live desk stays as it is while clocks turn beside it; what is acknowledged there changes live alone."""
+    alert = stage.feed.make(1, 2)
+    stage.feed.put(alert, announce=True)
+    live = desk.open_page(chromium, lang="en-GB")
+    desk.login(live, stage.url, "chen", stage.password)
+    desk.wait_for_alert(live, alert.id)
+    shown = live.evaluate(ALERTS)
+    pages = [look(lin, stage, session(lin)), look(lin, stage, session(lin), "desk")]
+    for page in pages:
+        page.keyboard.press("]")
+        until_at(page, OPENED)
+        desk.until(page, "() => window.citybrain.state.alerts.has('surge')")
+    assert live.evaluate(ALERTS) == shown
+    assert live.locator(".replaying, .replay-bar").count() == 0
+    held = [page.evaluate(ALERTS) for page in pages]
+    before = Live(stage)
+    desk.acknowledge_by_mouse(live, alert.id, "seen")
+    desk.wait_for_state(live, alert.id, "acknowledged")
+    after = Live(stage)
+    grown = {end.topic for end, offset in after.ends.items() if offset != before.ends.get(end, 0)}
+    assert grown == {contract.COMMANDS.of("chengdu")}
+    assert [page.evaluate(ALERTS) for page in pages] == held
+    assert [clock(page)["at"] for page in pages] == [OPENED, OPENED]
+    for page in pages:
+        page.close()
+    live.context.close()
