@@ -121,7 +121,7 @@ class _Rerun:
     def _whole(self, detections: Sequence[Detection]) -> Sides:
         """Shards, zones and budget run again; events as they were recorded, or taken again."""
         assert self.rescoring is not None  # as it was asked
-        turns = [(tick.tick, tick.per_hour) for tick in self._read(self.rescoring.first, Noted)]
+        turns = [(tick.tick, tick.per_hour) for tick in self._read(self.rescoring.first, Noted, HOUR_MS)]
         at, per_hour = np.array([tick for tick, _ in turns], np.int64), [dialled for _, dialled in turns]
 
         def dial(start: int) -> float | None:
@@ -157,7 +157,7 @@ class _Rerun:
 
     def _notes(self) -> list[Noted]:
         """The ticks with the shards' notes, from an hour before the span on; raises ``Refused`` without any."""
-        ticks = list(self._read(self.span[0] - LEAD_MS, Noted))
+        ticks = list(self._read(self.span[0] - LEAD_MS, Noted, HOUR_MS))
         if not any(self.span[0] <= tick.tick <= self.span[1] for tick in ticks):
             raise self._no_ticks()
         return ticks
@@ -225,11 +225,11 @@ class _Rerun:
 
     # --- the recorded ticks -----------------------------------------------------------------------------------------
 
-    def _read(self, since: int, what: type[T]) -> Iterator[T]:
-        """The ticks from ``since`` (ms) to the end of the span."""
-        first, last = self.clock.doing(since), self.clock.doing(self.span[1]) + HOUR_MS
+    def _read(self, since: int, what: type[T], after: int = 0) -> Iterator[T]:
+        """The ticks from ``since`` (ms) to the end of the span and ``after`` it: a claim may become an alert later."""
+        first, last = self.clock.doing(since), self.clock.doing(self.span[1] + after) + HOUR_MS
         ticks = Ticks(self.archive, first - HOUR_MS, last)
-        a, b = np.searchsorted(ticks.times, (since, self.span[1] + self.site.city.tick_ms + 1))
+        a, b = np.searchsorted(ticks.times, (since, self.span[1] + after + self.site.city.tick_ms + 1))
         decoder = msgspec.json.Decoder(what)
         for number in range(int(a), int(b)):
             body = ticks.body(number)

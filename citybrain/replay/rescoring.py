@@ -16,11 +16,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from citybrain.archive.reader import Archive, shown
-from citybrain.replay.changes import Otherwise
+from citybrain.replay.changes import Name, Otherwise
 from citybrain.replay.recorded_readings import Readings
 from citybrain.replay.refusal import Refused
 from citybrain.replay.states import State
-from citybrain.replay.twins import Sort, together
+from citybrain.replay.twins import MARK, Sort, together
 from config.layouts import Layouts
 from config.site import Site
 from models.batch import Batch
@@ -31,6 +31,7 @@ from models.rules import Rule
 from models.values import Detection
 
 LEAD_MS = 3_600_000  # judged before the span where nothing need have been learned
+AFTER_MS = 600_000  # after the span a claim of it may still become an alert
 LEARN_MS = 2 * 86_400_000  # so much must lie before a span whose detectors begin with nothing
 MISFIT = (ValueError, KeyError)  # what engines raise on a state of other detectors
 Arrays = Mapping[str, NDArray[Any]]
@@ -75,7 +76,8 @@ class Rescoring:
         since = {shard: saved[0] for shard, saved in self._saved.items() if saved is not None}
         first = state.time if state is not None else self._begin(properties)
         wanted = None if properties is None else _datastreams(site, properties)
-        last = self.end + 2 * self._behind_ms  # by then the ticks of the span are closed, with what came late
+        # by then the ticks of the span are closed, with what came late, and most claims of it have become alerts
+        last = self.end + 2 * self._behind_ms + (AFTER_MS if self.whole else 0)
         self.readings = Readings(archive, first, last, since, wanted)
         self.first = first
 
@@ -157,7 +159,7 @@ class Rescoring:
         others = [rule for rule in self._other.site.layouts.rules if rule.reads == "datastreams"]
         if not self._other.detectors:
             both = replace(self._layouts, rules=together(rules, others, self._other.touched))
-            return [self._of(both)]
+            return [self._of(both if self.whole else _alone(both, self._other.touched))]
         return [self._of(self._site.layouts), self._of(self._other.site.layouts)]
 
     def _of(self, layouts: Layouts) -> dict[int, Engine]:
@@ -214,6 +216,14 @@ class Rescoring:
                 self._archive.notices.add(f"the zones' detectors begin with nothing at {shown(self.first)}: {error}")
                 return replace(layouts, rules=rules).city_engine(self._site.settings.alerts_per_hour)
         return city
+
+
+def _alone(layouts: Layouts, touched: Collection[Name]) -> Layouts:
+    """The layouts with some rules and their twins alone: no budget, no data quality and no zones, which every tick
+    would cost."""
+    rules = (rule for rule in layouts.rules if (rule.pack, rule.name.removesuffix(MARK)) in touched)
+    shards = (replace(one, groups=tuple(replace(group, checks=None) for group in one.groups)) for one in layouts.shards)
+    return replace(layouts, rules=tuple(rules), shards=tuple(shards))
 
 
 def _learned(rule: Rule, properties: Collection[tuple[str, str]]) -> bool:
