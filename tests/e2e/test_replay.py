@@ -16,6 +16,7 @@ from config import contract
 from config import register as registers
 from tests.citybrain.replay.rig import MINUTES, START
 from tests.e2e import desk
+from tests.e2e.test_desk import faults
 from tests.e2e.test_planner import WAIT_MS, recorded, show
 from tests.e2e.test_planner import opened as planning
 from tests.wall.stage import Stage
@@ -237,3 +238,25 @@ def test_live_goes_on_beside_sessions_as_if_they_were_not_there(lin: Page, chrom
     for page in pages:
         page.close()
     live.context.close()
+
+
+@pytest.mark.parametrize("scene", ["wall", "desk"])
+def test_a_session_is_usable_by_keys_alone_and_keeps_to_wcag_aa(lin: Page, stage: Recorded, scene: str) -> None:
+    """axe-core finds nothing; Tab reaches each hand in its order, and Enter and the arrows turn the clock."""
+    page = look(lin, stage, session(lin), scene)
+    page.keyboard.press("]")
+    desk.until(page, "() => window.citybrain.state.alerts.has('surge')")
+    assert faults(page) == []
+    page.locator(".replay-bar button").first.focus()
+    reached = []
+    for _ in range(8):
+        reached.append(page.evaluate("document.activeElement.dataset.do ?? document.activeElement.tagName"))
+        page.keyboard.press("Tab")
+    assert reached == ["previous", "back", "play", "step", "next", "loop", "SELECT", "INPUT"]
+    page.locator(".replay-bar [data-do=step]").focus()
+    page.keyboard.press("Enter")
+    until_at(page, OPENED + 5_000)
+    page.locator(".replay-bar input").focus()
+    page.keyboard.press("Home")
+    until_at(page, START)
+    page.close()

@@ -84,7 +84,7 @@ export class Replay {
   }
 
   #slider(holder) {
-    this.input = el("input", { type: "range", min: 0, max: 1, step: "any", "aria-label": this.moment.title });
+    this.input = el("input", { type: "range", min: 0, max: 1, step: "any", "aria-label": this.app.format.t("replay.slider") });
     const face = el("div", { class: "marks" });
     holder.append(face, this.input);
     this.paint = canvas(face, (context, width, height) => this.#paint(context, width, height));
