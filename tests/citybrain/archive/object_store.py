@@ -59,7 +59,7 @@ class ObjectStore:
         self._thread.join()
 
 
-class Kept(LocalStorageProvider):
+class Kept(LocalStorageProvider):  # type: ignore[misc]  # the package has no types
     """Objects below a folder; the name of what is copied comes as it stands in an address."""
 
     def copy_object(self, src_bucket: str, src_key: str, dst_bucket: str, dst_key: str) -> Any:
@@ -156,12 +156,12 @@ class Whole:
         if start["status"] == 200:
             first, last = asked.removeprefix("bytes=").split("-")
             after = min(int(last or len(body)) + 1, len(body))
-            told = f"bytes {first}-{after - 1}/{len(body)}".encode()
+            part = f"bytes {first}-{after - 1}/{len(body)}".encode()
             body = body[int(first) : after]
             kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
             start |= {
                 "status": 206,
-                "headers": [*kept, (b"content-length", str(len(body)).encode()), (b"content-range", told)],
+                "headers": [*kept, (b"content-length", str(len(body)).encode()), (b"content-range", part)],
             }
         await send(start)
         await send({"type": "http.response.body", "body": bytes(body)})
