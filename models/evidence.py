@@ -4,8 +4,8 @@ A spike is one reading far out. A shift is a weighted mean of the last readings:
 it finds what no single reading shows, and its own past variance says how far such means stray here. Each of the three
 is judged by its datastream's own tails (models/tails.py); the shifts by both sides together. The record tells what
 lies beyond everything seen before: the chance that the n-th reading is the highest or lowest of all is 2 / n, and how
-far it lies beyond, as a share of the range, is taken as generalised Pareto with the mean of former records. All four
-weigh the same: the smallest probability speaks.
+far it lies beyond, as a share of the range, is taken as generalised Pareto with the mean of former records. The
+smallest probability speaks; where readings come often, what one alone says must be ten times rarer than what lasts.
 
 Functions here work on floats inside compiled loops and on arrays (readings,) float64 alike.
 """
@@ -29,6 +29,9 @@ SCALE_CLIP = 9.0  # which learns squares up to so many times itself
 CLIP = 4.0  # a shift is made of many readings, not of one
 BULK = 1.3979400086720377  # the surprise of what is just at its threshold: log10(0.5 / EXCEED)
 PRICE = 0.3  # off the largest of the four, for one of several is large more often: log10(2), as they go together
+SINGLE = 1.0  # more off what one reading says alone, where readings come often
+CLAIMED = 4.5  # of what scores so much in one excursion,
+REPEATS, SEVERAL = 3.0, 4.0  # so many teach the pool what a short shift is worth, and what the smallest of the four is
 BOTH = 2.0 * EXCEED  # the share over the threshold of both sides together
 
 SHAPE = 0.25  # of the generalised Pareto law of a record's excess
@@ -74,6 +77,15 @@ def surprises(
         surprise(shift, brief[0], brief[1], brief[2]),
         surprise(long_shift, lasting[0], lasting[1], lasting[2]),
     )
+
+
+@formula
+def doubted(told: Number, pace: Number) -> Number:
+    """What one reading alone ``told``, less the doubt in it: none where readings are a bin or more apart.
+
+    ``pace`` is the usual pause in bins, 0..1. What lasts shows itself again; of single readings there are many.
+    """
+    return told - SINGLE * (1.0 - pace) * lower(upper(0.5 * (told - BULK), 0.0), 1.0)
 
 
 @formula

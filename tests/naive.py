@@ -255,9 +255,10 @@ class SeasonalBaseline:
         weights = (1.0 - old.share, old.share)
         before = [(own.seen, lender.seen) for own, lender, _ in places]
         for (own, _, node), weight, season, (seen, lent) in zip(places, weights, old.seasons, before, strict=True):
-            rate = old.weight * weight
+            rich = min(4.0, 1.0 / max(old.weight, 1e-9))
+            rate = old.weight * rich * weight
             visits += weight * (seen + lent)
-            seen = min(seen + rate, d.visits)
+            seen = min(seen + rate, max(d.visits * rich, seen))
             own.mean = kept(own.mean + rate / max(seen, 1e-9) * (season + missed - own.mean))
             spread = self.spreads.get(node, 0.0)
             self.spreads[node] = kept(spread + rate / max(seen + lent - 1.0, rate, 1e-9) * (size - spread))
@@ -305,11 +306,12 @@ class SeasonalBaseline:
         tails = (side, self.short.tail, self.long.tail)
         over = any(size > tail.threshold for size, tail in zip(sizes, tails, strict=True))
         self.run = self.run + 1 if over else 0
-        score = max(tail.surprise(size) for size, tail in zip(sizes, tails, strict=True))
+        told = [tail.surprise(size) for size, tail in zip(sizes, tails, strict=True)]
         bulk = math.log10(25.0)
-        score = score - 0.3 if over else score * (bulk - 0.3) / bulk
+        loudest = max(self._doubted(told[0]), told[1], told[2])
+        score = loudest - 0.3 if over else max(told) * (bulk - 0.3) / bulk
         if not self.lowest <= x <= self.highest:
-            score = max(score, self._record(x, now) - 0.3)
+            score = max(score, self._doubted(self._record(x, now)) - 0.3)
         young = self.run <= 96
         if abs(left) > side.threshold:
             if abs(left) > abs(self.peak):
@@ -327,6 +329,10 @@ class SeasonalBaseline:
         if self.run and score >= 7.0:
             self.run += 1_000
         return score
+
+    def _doubted(self, told: float) -> float:
+        """What one reading alone told, less the doubt in it where readings come often."""
+        return told - (1.0 - self.pace) * min(max((told - math.log10(25.0)) / 2.0, 0.0), 1.0)
 
     def _record(self, x: float, now: Stretch) -> float:
         over = max(x - self.highest, self.lowest - x)

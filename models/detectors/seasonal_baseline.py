@@ -40,6 +40,7 @@ LOWEST, HIGHEST, NEWS, RECORDS = 28, 29, 30, 31
 UP, DOWN, BRIEF, LASTING = 32, 36, 40, 44  # tails: threshold, mean excess, mean square excess, excesses
 PEAK, BRIEF_PEAK, LASTING_PEAK = 48, 49, 50  # the farthest z of the excursion that goes on, 0 when there is none
 SHORT_SQUARE, LONG_SQUARE = 51, 52  # the shifts' variance
+CLAIMS = 53  # readings of the excursion that goes on which scored CLAIMED
 BLOCKS = 56  # where the blocks begin: with 24 points of three kinds of day a record fills 14 cache lines
 HEAD_LINES = 4
 
@@ -49,6 +50,7 @@ BAND = 1.6448536269514722  # of a 90 % band, both sides
 LOCAL_RATE = 0.2
 UNSEEN = 0.05  # what a residual against a guess weighs in the overall spread
 SPREAD_MEMORY = 168.0  # bins over which the overall spread is taken
+DENSE = 4.0  # what the readings of a visit teach of the season counts as one reading each, as so many at most
 STRETCH = 1.0 / 60.0  # bins after which a stretch is over: a minute of an hour
 LIKE_RATE = 1.0 / 300.0  # of the moments that give the correlation with the reading before
 LIKE_MOST = 0.5  # what goes together for longer is the level's
@@ -126,8 +128,10 @@ def _taught(
     learned, size = missed * each, size * each
     other = 1.0 - share
     visits = other * (seen0 + parent_seen0) + share * (seen1 + parent_seen1)
-    rate0, rate1 = weight * other, weight * share
-    new0, new1 = lower(seen0 + rate0, most), lower(seen1 + rate1, most)
+    rich = lower(DENSE, 1.0 / upper(weight, TINY))
+    rate0, rate1 = weight * rich * other, weight * rich * share
+    new0 = lower(seen0 + rate0, upper(most * rich, seen0))
+    new1 = lower(seen1 + rate1, upper(most * rich, seen1))
     mean0 = mean0 + rate0 / upper(new0, TINY) * (season0 + learned - mean0)
     mean1 = mean1 + rate1 / upper(new1, TINY) * (season1 + learned - mean1)
     spread0 = spreads[0] + rate0 / upper(new0 + parent_seen0 - 1.0, upper(rate0, TINY)) * (size - spreads[0])
@@ -328,13 +332,15 @@ def _weigh(
             (brief, np.float64(c[BRIEF + 1]), np.float64(c[BRIEF + 2])),
             (lasting, np.float64(c[LASTING + 1]), np.float64(c[LASTING + 2])),
         )
-        raw = 0.0
+        raw, pace = 0.0, np.float64(c[PACE])
+        often = c[CLAIMS] < evidence.REPEATS
         for number in range(3):
-            told = _pooled(three[number], number + 1, run, seen, worth)
+            young = run <= LONGEST and (often or number + 1 != evidence.SHIFT)
+            told = _pooled(three[number], number + 1, pace, young, seen, worth)
             if told > raw:
                 raw, channel = told, number + 1
     if x > c[HIGHEST] or x < c[LOWEST]:
-        news = _pooled(_break(c, x, readings), evidence.RECORD, run, seen, worth)
+        news = _pooled(_break(c, x, readings), evidence.RECORD, np.float64(c[PACE]), run <= LONGEST, seen, worth)
         if news > raw:
             raw, channel = news, evidence.RECORD
     if most > 1.0 or c[RUN] > 0.0:
@@ -351,13 +357,23 @@ def _weigh(
 
 
 @formula
-def _pooled(raw: float, channel: int, run: float, seen: Float64, worth: Float64) -> Number:
-    """What a channel's surprise is worth among all datastreams, when it lies far out; it is counted. Compiled."""
+def _pooled(raw: float, channel: int, pace: float, young: bool, seen: Float64, worth: Float64) -> Number:
+    """What a channel's surprise is worth among all datastreams, when it lies far out; a young one counts. Compiled."""
     if raw <= evidence.BULK:
         return raw - evidence.PRICE
-    if run <= LONGEST:
+    if young:
         seen[channel, int(raw * pool.STEPS)] += 1.0
-    return upper(pool.told(raw, worth[channel]) - evidence.PRICE, 0.0)
+    told = pool.told(raw, worth[channel])
+    if channel == evidence.SPIKE or channel == evidence.RECORD:
+        told = evidence.doubted(told, pace)
+    return upper(told - evidence.PRICE, 0.0)
+
+
+@formula
+def _claims(run: Number, claims: Number, score: Number) -> Number:
+    """How many readings of the excursion that goes on scored CLAIMED, up to SEVERAL."""
+    more = choose(score >= evidence.CLAIMED, 1.0, 0.0)
+    return choose(run > 0.0, lower(claims + more, evidence.SEVERAL), 0.0)
 
 
 @formula
@@ -480,8 +496,9 @@ def _loop(
             c[RUN] = run + PAST if run > 0.0 and score >= ALARMED else run
             out[0, k], out[1, k], out[2, k], out[3, k] = score, c[TOLD], c[LOW], c[HIGH]
             named[0, k], named[1, k] = channel if score > 0.0 else 0, season
-            if run <= LONGEST:
+            if run <= LONGEST and c[CLAIMS] < evidence.SEVERAL:
                 seen[0, int(raw * pool.STEPS)] += 1.0
+            c[CLAIMS] = _claims(run, np.float64(c[CLAIMS]), score)
         else:
             c[LOWEST], c[HIGHEST] = min(np.float64(c[LOWEST]), x), max(np.float64(c[HIGHEST]), x)
             out[:, k], named[:, k] = np.nan, 0
@@ -599,7 +616,9 @@ def _round(
     raw, channel, run = _weigh_all(part, alone[judged], own[judged], left[judged], readings[judged], seen, worth)
     score = pool.told(raw, worth[0])
     part[RUN] = np.where((run > 0.0) & (score >= ALARMED), run + PAST, run)
-    np.add.at(seen[0], pool.whole(raw[run <= LONGEST] * pool.STEPS), 1.0)
+    counted = (run <= LONGEST) & (part[CLAIMS] < evidence.SEVERAL)
+    np.add.at(seen[0], pool.whole(raw[counted] * pool.STEPS), 1.0)
+    part[CLAIMS] = _claims(run, part[CLAIMS], score)
     h[LOWEST], h[HIGHEST] = np.minimum(h[LOWEST], x), np.maximum(h[HIGHEST], x)  # of those not judged
     h[:, judged] = part
     cells[row, :BLOCKS] = h.T
@@ -664,7 +683,7 @@ def _teach_all(h: Float64, x: Float64, z: Float64, left: Float64, passed: Float6
     h[WEIGHT] += weight
     h[MISSED] += weight * np.where(told, np.clip(z, -LEARN, LEARN), z)
     h[SIZE] += weight * far
-    h[PACE] += PACE_RATE * (passed - h[PACE])
+    h[PACE] = (h[PACE] + PACE_RATE * (passed - h[PACE])).astype(np.float32)  # as records are kept
     h[READINGS] += 1.0
     h[LOCAL] += np.maximum(LOCAL_RATE, 1.0 / h[READINGS]) * (x - h[LOCAL])
     h[READINGS] = np.minimum(h[READINGS], MOST_READINGS)
@@ -688,12 +707,14 @@ def _weigh_all(
     run = np.where(beyond, np.minimum(h[RUN] + 1.0, MOST_READINGS), 0.0)
     shift, long_shift = np.sqrt(shift), np.sqrt(long_shift)
     three = evidence.surprises(np.abs(left), shift, long_shift, sides, brief, lasting)
-    raw = np.where(beyond, 0.0, evidence.ordinary(most))
+    raw, young = np.where(beyond, 0.0, evidence.ordinary(most)), run <= LONGEST
+    often = h[CLAIMS] < evidence.REPEATS
     for number in range(3):
-        told = _pooled_all(np.where(beyond, three[number], evidence.PRICE), number + 1, run, seen, worth)
+        counted = young & often if number + 1 == evidence.SHIFT else young
+        told = _pooled_all(np.where(beyond, three[number], evidence.PRICE), number + 1, h[PACE], counted, seen, worth)
         raw, channel = np.maximum(raw, told), np.where(told > raw, number + 1, channel)
     record = _break_all(h, x, readings)
-    news = _pooled_all(record, evidence.RECORD, run, seen, worth)
+    news = _pooled_all(record, evidence.RECORD, h[PACE], young, seen, worth)
     raw, channel = np.maximum(raw, news), np.where(news > raw, evidence.RECORD, channel)
 
     peak, out = h[PEAK].copy(), spike * spike > 1.0
@@ -704,7 +725,7 @@ def _weigh_all(
         peak, out = h[column].copy(), size > h[tail]
         h[column] = np.where(out, np.maximum(size, peak), 0.0)
         _learn_tops(h, tail, np.where(~out & (peak > 0.0), peak, NOTHING))
-    young, stride = run <= LONGEST, h[STEP]
+    stride = h[STEP]
     steps = (stride, stride, 0.5 * stride, 0.5 * stride)
     exceed = (tails.EXCEED, tails.EXCEED, evidence.BOTH, evidence.BOTH)
     for number, tail in enumerate((UP, DOWN, BRIEF, LASTING)):
@@ -712,11 +733,16 @@ def _weigh_all(
     return raw, channel, run
 
 
-def _pooled_all(raw: Float64, channel: int, run: Float64, seen: Float64, worth: Float64) -> Float64:
+def _pooled_all(
+    raw: Float64, channel: int, pace: Float64, young: NDArray[np.bool_], seen: Float64, worth: Float64
+) -> Float64:
     """``_pooled`` of many records."""
     far = raw > evidence.BULK
-    np.add.at(seen[channel], pool.whole(raw[far & (run <= LONGEST)] * pool.STEPS), 1.0)
-    return np.where(far, np.maximum(pool.told(raw, worth[channel]) - evidence.PRICE, 0.0), raw - evidence.PRICE)
+    np.add.at(seen[channel], pool.whole(raw[far & young] * pool.STEPS), 1.0)
+    told = pool.told(raw, worth[channel])
+    if channel in (evidence.SPIKE, evidence.RECORD):
+        told = evidence.doubted(told, pace)
+    return np.where(far, np.maximum(told - evidence.PRICE, 0.0), raw - evidence.PRICE)
 
 
 def _break_all(h: Float64, x: Float64, readings: Float64) -> Float64:

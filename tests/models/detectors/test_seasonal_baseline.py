@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import detectors
+from models import detectors, evidence
 from models.detectors.seasonal_baseline import SeasonalBaseline
 
 HOUR = 3_600_000
@@ -125,6 +125,56 @@ def test_an_incident_does_not_teach_itself() -> None:
         state, told = detector.step(state, rows, now, np.array([people]), kind, now)
         expected[hour] = float(told.expected[0])
     assert expected[24 * 20 + 13] == pytest.approx(expected[24 * 20 + 9], rel=0.1)
+
+
+def test_single_readings_weigh_less_where_they_come_often() -> None:
+    """What is told of one reading loses a unit of score at 5 s, half of it at half an hour, and nothing at an hour."""
+    lost = [5.0 - float(evidence.doubted(5.0, pace)) for pace in (5.0 / 3600.0, 0.5, 1.0)]
+    assert lost == pytest.approx([1.0, 0.5, 0.0], abs=0.01)
+    told = np.linspace(0.0, 10.0, 101)
+    doubted = np.asarray(evidence.doubted(told, 0.0))
+    assert (np.diff(doubted) > 0.0).all()
+    assert (doubted[told <= evidence.BULK] == told[told <= evidence.BULK]).all()
+
+
+@pytest.mark.parametrize(("each_ms", "weight"), [(HOUR, 1.0), (HOUR // 2, 2.0), (300_000, 4.0)])
+def test_a_visit_of_many_readings_weighs_as_up_to_four(each_ms: int, weight: float) -> None:
+    """After five hourly days at 100 a day at 144 moves what an hour expects by its share of the readings seen."""
+    detector = SeasonalBaseline(drift=1e9)
+    state, rows, kind = detector.start(1), np.zeros(1, np.int32), np.zeros(1, np.uint8)
+
+    def at(time: int, people: float) -> float:
+        told = detector.step(state, rows, np.full(1, time), np.full(1, people), kind, np.full(1, time))[1]
+        return float(told.expected[0])
+
+    for day in range(5):
+        for hour in range(24):
+            at((24 * day + hour) * HOUR, 100.0 + 10.0 * (day % 2))
+    before = at(24 * 5 * HOUR, 104.0)
+    for time in range(24 * 5 * HOUR + each_ms, 24 * 6 * HOUR, each_ms):
+        at(time, 110.0)
+    moved = at((24 * 6 + 12) * HOUR, 104.0) - before
+    assert moved == pytest.approx((110.0 - before) * weight / (5.0 + weight), abs=0.6)
+
+
+def test_an_incident_teaches_the_short_shift_thrice() -> None:
+    """Of a crowd that lasts, three loud readings and those before them count as what a short shift is worth."""
+    n = 200
+    rng = np.random.default_rng(5)
+    detector = SeasonalBaseline(ready=24)
+    state, rows, kind = detector.start(n), np.arange(n, dtype=np.int32), np.zeros(n, np.uint8)
+    for tick in range(288):
+        now = np.full(n, tick * 300_000)
+        state, _ = detector.step(state, rows, now, rng.poisson(40.0, n).astype(np.float64), kind, now)
+    one, day, loud = np.zeros(1, np.int32), np.zeros(1, np.uint8), []
+    before = state["seen"][evidence.SHIFT, 3 * 20 :].sum()
+    for tick in range(288, 318):
+        now = np.full(1, tick * 300_000)
+        state, told = detector.step(state, one, now, np.full(1, 400.0), day, now)
+        loud.append(float(told.score[0]))
+    assert sum(score >= evidence.CLAIMED for score in loud) >= evidence.REPEATS
+    assert sum(score >= 4.0 for score in loud) > 20
+    assert state["seen"][evidence.SHIFT, 3 * 20 :].sum() - before <= evidence.REPEATS
 
 
 def test_both_paths_agree_once_the_pool_has_learned() -> None:
