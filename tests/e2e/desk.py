@@ -172,7 +172,7 @@ def acknowledge_another_by_keyboard(page: Page, but: str, timeout_s: float = 120
     """
     end = time.monotonic() + timeout_s
     for step in itertools.count():
-        page.keyboard.press("k" if step // 15 % 2 == 0 else "j")  # what waits stands above what is held
+        page.keyboard.press("k" if step // 40 % 2 == 0 else "j")  # what waits stands above what is held
         chosen = page.evaluate("window.citybrain.chosen")
         if chosen and page.evaluate(WAITING, [chosen, but]):
             page.keyboard.press("a")

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 START_S = 120.0
 SEVERAL = """() => [...window.citybrain.state.alerts.values()]
-  .filter((alert) => alert.state.includes('unacknowledged')).length >= 3"""
+  .filter((alert) => alert.kind !== 'data-quality' && alert.state.includes('unacknowledged')).length >= 3"""
 
 
 class Demo:
@@ -96,8 +96,7 @@ def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(tmp_
         desk.show_all(first)  # at this speed the night is a flood, and the queue of what is open folds
         night = first.locator(".queue .row", has_text=re.compile(r"一小时行人 [12]\d,\d{3} 人次，为平时的")).first
         expect(night).to_be_visible(timeout=480_000)
-        desk.until(first, SEVERAL, timeout_s=120)
-        demo.stand_still()
+        _stand_still_with_several(demo, first)
         one = desk.acknowledge_one_by_mouse(first, "seen on the waterfront cameras")
         _wait_acknowledged(second, one)
         other = desk.acknowledge_another_by_keyboard(first, but=one)
@@ -108,6 +107,24 @@ def test_new_years_eve_is_acknowledged_by_mouse_and_keys_and_seen_by_others(tmp_
         summary = demo.stop()
     assert summary["accepted"] == summary["scored"] == summary["archived"] > 150_000
     assert summary["acknowledged"] >= 2
+
+
+def _stand_still_with_several(demo: Demo, page: Page) -> None:
+    """Hold the feed at a moment at which several alerts wait, also once what was under way has come through."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        desk.until(page, SEVERAL, timeout_s=120)
+        demo.stand_still()
+        told, since = None, time.monotonic()
+        while time.monotonic() - since < 5:
+            now = page.evaluate("window.citybrain.state.time")
+            if now != told:
+                told, since = now, time.monotonic()
+            page.wait_for_timeout(100)
+        if page.evaluate(SEVERAL):
+            return
+        demo.go_on()
+    raise TimeoutError("never did several alerts wait while the feed was held")
 
 
 def _wait_acknowledged(page: Page, alert: str) -> None:
