@@ -17,8 +17,8 @@ export class Sources {
 
   update(changed) {
     const { sources } = this.app.state, f = this.app.format;
-    panelState(this.element, this.app, !sources.size);
     if (changed.has("alerts") || changed.has("budget")) this.#faults();
+    panelState(this.element, this.app, !sources.size && !this.list?.childElementCount); // as in a replay: faults, no sources
     if (!changed.has("sources") && !changed.has("second")) return;
     const rows = [...sources].sort(([ka, a], [kb, b]) => RANK[a.health] - RANK[b.health] || (ka < kb ? -1 : 1));
     const count = (health) => rows.filter(([, row]) => row.health === health).length;
