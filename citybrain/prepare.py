@@ -5,12 +5,11 @@ Every step looks first and does only what is missing, so each role may call it.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import numpy as np
 import polars as pl
@@ -20,7 +19,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from citybrain.replay import states
 from config import city as cities
-from config import contract, event_setup, packs_reload, places, register
+from config import contract, event_setup, locks, packs_reload, places, register
 from config.city import City
 from config.contract import Topic
 from config.settings import Settings
@@ -45,13 +44,9 @@ class PrepareError(RuntimeError):
     """The city cannot be prepared; the message says what is missing and what to do."""
 
 
-@contextmanager
-def alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> AbstractContextManager[None]:
     """Hold the city's lock: two roles that start at once must not both make the register."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return locks.alone(settings.home / "lock")
 
 
 def make_register(settings: Settings) -> None:

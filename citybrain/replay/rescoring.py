@@ -29,11 +29,11 @@ from models.engine import Engine
 from models.partials import Partial, Turn
 from models.rules import Rule
 from models.values import Detection
+from streams.kept import MISFIT
 
 LEAD_MS = 3_600_000  # judged before the span where nothing need have been learned
 AFTER_MS = 600_000  # after the span a claim of it may still become an alert
 LEARN_MS = 2 * 86_400_000  # so much must lie before a span whose detectors begin with nothing
-MISFIT = (ValueError, KeyError)  # what engines raise on a state of other detectors
 Arrays = Mapping[str, NDArray[Any]]
 Progress = Callable[[float, str], None]
 Dial = Callable[[int], float | None]  # the recorded alerts an hour by the start of a tick, ms
@@ -207,14 +207,15 @@ class Rescoring:
     def _city(self, rules: tuple[Rule, ...], layouts: Layouts) -> CityEngine | None:
         if not self.whole:
             return None
-        city = replace(layouts, rules=rules).city_engine(self._site.settings.alerts_per_hour)
+        anew = partial(replace(layouts, rules=rules).city_engine, self._site.settings.alerts_per_hour)
+        city = anew()
         saved = None if self._state is None else self._state.read("city")
         if saved is not None:
             try:
                 city.restore(saved[1])
             except MISFIT as error:
                 self._archive.notices.add(f"the zones' detectors begin with nothing at {shown(self.first)}: {error}")
-                return replace(layouts, rules=rules).city_engine(self._site.settings.alerts_per_hour)
+                return anew()
         return city
 
 

@@ -189,6 +189,13 @@ def test_days_over_their_time_go_from_the_store_too(settings: Settings, capsys: 
     assert Archive.of(settings).days("alerts") == ["2026-09-22", "2026-09-23", "2026-09-24"]
 
 
+def move_the_rest(settings: Settings, objects: ObjectStore) -> None:
+    """A mover's next run, against a store that takes every part."""
+    objects.uploads.on_part = lambda _: 200
+    mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
+    mover.settle(settings.archive, Store(URL, "town"))
+
+
 def test_a_copy_that_ends_halfway_is_no_file_of_the_archive(settings: Settings, objects: ObjectStore) -> None:
     """A store that fails after the first 10 MB: what is there is not taken as whole; the next run brings it."""
     before, large = told(settings), weighty(settings.archive)
@@ -197,9 +204,7 @@ def test_a_copy_that_ends_halfway_is_no_file_of_the_archive(settings: Settings, 
         mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
     assert large.name not in [part.path.name for part in Store(URL, "town").parts("readings")]
     assert told(settings) == before
-    objects.uploads.on_part = lambda _: 200
-    mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
-    mover.settle(settings.archive, Store(URL, "town"))
+    move_the_rest(settings, objects)
     assert (large.exists(), told(settings)) == (False, before)
 
 
@@ -221,8 +226,6 @@ def test_a_mover_that_is_killed_halfway_loses_and_doubles_nothing(settings: Sett
     assert objects.uploads.open == 1
     assert large.name not in [part.path.name for part in Store(URL, "town").parts("readings")]
     assert told(settings) == before
-    objects.uploads.on_part = lambda _: 200
-    mover.move(settings.archive, Store(URL, "town"), START + 9 * DAY_MS, 1)
-    mover.settle(settings.archive, Store(URL, "town"))
+    move_the_rest(settings, objects)
     assert (large.exists(), told(settings)) == (False, before)
     assert check.check(settings.archive, Store(URL, "town")).faults == ()
