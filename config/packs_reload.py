@@ -65,9 +65,7 @@ class Packs:
         self._stamps: Stamps = {}
         self._loaded = {pack.name: (pack.version, pack) for pack in before}  # name → version and pack
         self.states: dict[str, State] = {}
-        self._began = bool(self._loaded)  # False: all that is read now is there from the start
         self.refresh()
-        self._began = True
 
     @property
     def packs(self) -> tuple[Pack, ...]:
@@ -167,7 +165,6 @@ class Packs:
             state, line = State("draft", tried=now), f"pack {name} is a draft"
         else:
             state, line = State("in-force", number, since, "", now), f"pack {name}: version {number} is in force"
-            line += _silent(held[1], before[name][1] if name in before else None) if self._began else ""
         moved = was is None or (was.state, was.version, was.error) != (state.state, state.version, state.error)
         if moved:
             self.states[name] = state
@@ -188,14 +185,6 @@ class Packs:
             for old in self._keep.iterdir():
                 if old.is_dir() and old.name not in self._stamps:
                     shutil.rmtree(old)
-
-
-def _silent(pack: Pack, before: Pack | None) -> str:
-    """What the log says of a pack whose simulated sensors are new, or say something new."""
-    was = before.simulated if before else None
-    if not (pack.simulated.assets or pack.simulated.readings) or was == pack.simulated:
-        return ""
-    return "; its simulated sensors speak so from the demo's next start on"
 
 
 def _stamps(folder: Path) -> Stamps:

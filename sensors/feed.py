@@ -20,14 +20,14 @@ from config import city as cities
 from config.register import Register
 from config.settings import Settings
 from sensors.push import ANSWER_S, Counts, Pusher, paused
-from sensors.simulate import auckland, chengdu
+from sensors.simulate import auckland
 from sensors.simulate.auckland import Replay
 from sensors.simulate.chapters import Chapter, after, chapters
 from sensors.simulate.declared import FeedError
+from sensors.simulate.growing import Growing
 from sensors.simulate.pace import Clock, Pace
 from sensors.simulate.position import Position
 from sensors.simulate.truth import Truth
-from sensors.simulate.windows import Windows
 
 PATH = "/v1/readings"
 TICK_S = 1.0  # a gateway sends so often
@@ -73,28 +73,29 @@ async def feed_chengdu(
 ) -> Counts:
     """Push the simulated city through one gateway for each of ``tokens`` (name → token) until told to stop.
 
-    Goes on from now whenever it is started. Writes what it injects to ``truth.jsonl`` in the city's data folder.
+    Goes on from now whenever it is started. Sensors that packs bring while it runs speak as soon as they are
+    registered. Writes what it injects to ``truth.jsonl`` in the city's data folder.
     """
     _checked(tokens, speed)
     names = sorted(tokens)
     start_ms = first_ms(speed or 1.0, int(time.time() * 1000), for_s)
-    gateway = np.arange(len(register)) * len(names) // max(len(register), 1)
-    city = chengdu.simulated(cities.load(settings.city), register, start_ms, gateway)
-    windows = Windows(city, gateway, start_ms, max(1, int(TICK_S * 1000 * (speed or 1.0))))
+    step_ms = max(1, int(TICK_S * 1000 * (speed or 1.0)))
+    voices = Growing(settings, cities.load(settings.city), register, len(names), start_ms, step_ms)
     clock = Clock(start_ms, speed or 1.0)
-    truth = Truth(city, settings.home / TRUTH)
+    truth = Truth(voices.now.city, settings.home / TRUTH)
     progress = Progress(start_ms)
     async with _pushers(settings, tokens, progress.counts, stop) as pushers:
-        speakers = [_Speaker(number, len(names), windows, clock, pushers[name]) for number, name in enumerate(names)]
+        speakers = [_Speaker(number, len(names), voices, clock, pushers[name]) for number, name in enumerate(names)]
 
         def tell() -> None:
             progress.time_ms = clock.now_ms()
-            late = progress.time_ms - min(windows.end_ms(speaker.window) for speaker in speakers)
+            late = progress.time_ms - min(voices.now.windows.end_ms(speaker.window) for speaker in speakers)
             progress.behind_s = max(0.0, late / 1000)
             truth.write(progress.time_ms)
             report(progress)
 
-        await _together([speaker.speak(register.ids, stop) for speaker in speakers], tell)
+        growing = voices.follow(clock.now_ms, truth.follow, stop)
+        await _together([growing, *(speaker.speak(stop) for speaker in speakers)], tell)
     return progress.counts
 
 
@@ -135,24 +136,24 @@ def _checked(tokens: Mapping[str, str], speed: float | None) -> None:
 class _Speaker:
     """One simulated gateway: sends its part of each window when the window is over."""
 
-    def __init__(self, number: int, gateways: int, windows: Windows, clock: Clock, pusher: Pusher) -> None:
+    def __init__(self, number: int, gateways: int, voices: Growing, clock: Clock, pusher: Pusher) -> None:
         self.window = 0
         self._number = number
-        self._stagger_ms = windows.step_ms * number / gateways  # so that the gateways do not speak all at once
-        self._windows = windows
+        self._stagger_ms = voices.now.windows.step_ms * number / gateways  # so that they do not speak all at once
+        self._voices = voices
         self._clock = clock
         self._pusher = pusher
 
-    async def speak(self, ids: Sequence[str], stop: asyncio.Event) -> None:
+    async def speak(self, stop: asyncio.Event) -> None:
         """Send window after window until told to stop."""
-        names = np.array(ids, object)
-        while not await self._clock.until(self._windows.end_ms(self.window) + self._stagger_ms, stop):
+        while not await self._clock.until(self._voices.now.windows.end_ms(self.window) + self._stagger_ms, stop):
             began = time.monotonic()
-            said = self._windows.said(self.window, self._number)
+            voices = self._voices.now
+            said = voices.windows.said(self.window, self._number)
             for first in range(0, len(said), ROWS):
                 part = slice(first, first + ROWS)
                 rows, times, values = said.rows[part], said.time_ms[part], said.value[part]
-                if not await self._pusher.push(names[rows].tolist(), times.tolist(), values.tolist()):
+                if not await self._pusher.push(voices.names[rows].tolist(), times.tolist(), values.tolist()):
                     return
             self.window += 1
             await paused(stop, TICK_S / CATCH_UP - (time.monotonic() - began))

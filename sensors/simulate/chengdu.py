@@ -7,7 +7,7 @@ what is injected is in ``incidents``, and ``truth`` writes it down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from config import packs_reload
 from config.city import City as Pack
+from config.pack import Pack as Scenario
 from config.pack_simulate import Model, Reading
 from config.register import Register
 from models.batch import Batch, batch
@@ -57,7 +58,7 @@ class City:
     ``gateway``: (datastreams,) number of the gateway behind which each stands, for incidents of kind
     silent-gateway; None when no gateway falls silent. ``fault_share``: of the datastreams that fail on a day.
     ``declared``: what the sensors say that packs bring along; ``start_ms``: from when on packs count what they show
-    first, None where they show nothing first.
+    first, None where they show nothing first; ``since`` tells it for single readings.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class City:
         fault_share: float = DAILY_SHARE,
         declared: Sequence[Reading] = (),
         start_ms: int | None = None,
+        since: Mapping[Reading, int] | None = None,
     ) -> None:
         frame = register.frame
         self.register = register
@@ -86,7 +88,8 @@ class City:
         self.faults = faults(seed, len(register), fault_share)
         is_people, is_weather = self.part == PEOPLE, (self.part > PEOPLE) & (self.part < DECLARED)
         self._place = np.where(is_people, np.cumsum(is_people), np.cumsum(is_weather)) - 1
-        self._sensors = [self._brought(number, start_ms) for number in range(len(self.declared))]
+        moments = [(since or {}).get(one, start_ms) for one in self.declared]
+        self._sensors = [self._brought(number, moment) for number, moment in enumerate(moments)]
         gate = (frame["kind"] == "gate").to_numpy()[is_people]
         _names, district = np.unique(frame["district"].to_numpy().astype(str), return_inverse=True)
         self.crowd = crowd(seed, calendar, places, gate, self.lon[is_people], self.lat[is_people], district[is_people])
@@ -255,20 +258,24 @@ def _parts(declared: Sequence[Reading]) -> dict[tuple[str, str], int]:
     return brought | KNOWN  # what the city itself knows comes first
 
 
-def readings() -> tuple[Reading, ...]:
-    """What the sensors say that the packs in force bring along."""
-    return tuple(one for pack in packs_reload.sound() for one in pack.simulated.readings)
+def readings(packs: Sequence[Scenario] | None = None) -> tuple[Reading, ...]:
+    """What the sensors say that ``packs`` bring along; None: those that can be loaded."""
+    return tuple(one for pack in _given(packs) for one in pack.simulated.readings)
 
 
-def assets(pack: Pack, seed: int | None = None) -> pl.DataFrame:
+def assets(pack: Pack, seed: int | None = None, packs: Sequence[Scenario] | None = None) -> pl.DataFrame:
     """All assets of the simulated city: asset, kind, name_en, name_zh, lon, lat; ``seed`` None: the declared one.
 
-    Those that the packs in force ask for come after its own.
+    Those that ``packs`` ask for (None: those that can be loaded) come after its own.
     """
     found = places(pack)
     seed = found.seed if seed is None else seed
     own = estate.assets(found, seed)
-    return pl.concat([own, pack_assets.assets(pack, found, packs_reload.sound(), own["kind"].unique(), seed)])
+    return pl.concat([own, pack_assets.assets(pack, found, _given(packs), own["kind"].unique(), seed)])
+
+
+def _given(packs: Sequence[Scenario] | None) -> Sequence[Scenario]:
+    return packs_reload.sound() if packs is None else packs
 
 
 def simulated(
@@ -277,17 +284,21 @@ def simulated(
     start_ms: int,
     gateway: NDArray[np.integer[Any]] | None = None,
     seed: int | None = None,
+    declared: Sequence[Reading] | None = None,
+    since: Mapping[Reading, int] | None = None,
 ) -> City:
     """The city of ``pack`` with the incidents of its ``feed.yaml``, counted from ``start_ms``.
 
-    ``gateway`` (datastreams,): the number of the gateway behind which each stands; None: no gateway falls silent.
+    ``gateway`` (datastreams,): the number of the gateway behind which each stands, -1 where nobody sends it; None: no
+    gateway falls silent. ``declared``: what packs bring along (None: ``readings()``); ``since`` as in ``City``.
     """
     found = places(pack)
     seed = found.seed if seed is None else seed
     gateways = 0 if gateway is None else int(gateway.max()) + 1
+    said = readings() if declared is None else declared
     return City(
-        register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway, declared=readings(),
-        start_ms=start_ms,
+        register, found, pack.calendar, seed, demo(found, seed, start_ms, gateways), gateway, declared=said,
+        start_ms=start_ms, since=since,
     )  # fmt: skip
 
 

@@ -32,6 +32,15 @@ class Truth:
         self._path = path
         self._until_ms: int | None = None
 
+    def follow(self, city: City) -> None:
+        """Go on with the city as it is now; what its new sensors are in the middle of is written at once."""
+        if self._until_ms is not None:
+            span = self._until_ms - DAY_MS, self._until_ms
+            before = set(self._city.states(*span))
+            new = [one for one in city.states(*span) if one[2] > self._until_ms and one not in before]
+            self._append([_state(city, *one) for one in new])
+        self._city = city
+
     def write(self, now_ms: int) -> None:
         """Write what has begun since the last call; the first also what was already under way."""
         if self._until_ms is None:
@@ -41,6 +50,9 @@ class Truth:
         else:
             found = list(records(self._city, self._until_ms, now_ms))
         self._until_ms = now_ms
+        self._append(found)
+
+    def _append(self, found: list[Record]) -> None:
         if found:
             with self._path.open("ab") as file:
                 file.write(b"".join(msgspec.json.encode(record) + b"\n" for record in found))
@@ -52,7 +64,7 @@ def records(city: City, from_ms: int, to_ms: int) -> Iterator[Record]:
         if incident.start_ms >= from_ms:
             yield _incident(city, incident)
     for row, start, end in city.states(from_ms, to_ms):
-        yield {"what": "state", "datastream": city.register.ids[row], "start": start, "end": end}
+        yield _state(city, row, start, end)
     for day in range(from_ms // DAY_MS, (to_ms - 1) // DAY_MS + 1):
         yield from _faults(city, city.failures(day), from_ms, to_ms)
 
@@ -61,6 +73,10 @@ def read(path: Path) -> list[Record]:
     """All records in ``path``; a line that was cut by a crash is left out."""
     lines = path.read_bytes().splitlines(keepends=True)
     return [msgspec.json.decode(line) for line in lines if line.endswith(b"\n")]
+
+
+def _state(city: City, row: int, start: int, end: int) -> Record:
+    return {"what": "state", "datastream": city.register.ids[row], "start": start, "end": end}
 
 
 def _incident(city: City, incident: Incident) -> Record:

@@ -153,15 +153,3 @@ def test_a_role_starts_anew_when_what_it_works_by_changes(tmp_path: Path, key: s
     rewritten(root, changed)
     assert left.wait(10 if ends else 0.3) == ends
     over.set()
-
-
-def test_simulated_sensors_that_are_new_are_said_to_speak_later(tmp_path: Path) -> None:
-    """A reload that changes what the simulated city says tells when that counts; one that does not is silent of it."""
-    later = "its simulated sensors speak so from the demo's next start on"
-    quiet = {"simulate": {"readings": [{"property": "loudness", "base": 50}]}}
-    rewritten(tmp_path, sound() | quiet)
-    packs = Packs(tmp_path)
-    rewritten(tmp_path, sound() | quiet | {"title": {"en": "Din", "zh": "噪声"}})
-    assert [later in line for line in packs.refresh()] == [False]
-    rewritten(tmp_path, sound() | {"simulate": {"readings": [{"property": "loudness", "base": 60}]}})
-    assert [later in line for line in packs.refresh()] == [True]
