@@ -17,8 +17,9 @@ class Compiled(Generic[P, R]):
     needs it.
     """
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[P, R], make: Callable[[Callable[P, R]], Callable[P, R]]) -> None:
         self.function = function
+        self.make = make
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -28,16 +29,11 @@ class Compiled(Generic[P, R]):
     @cached_property
     def code(self) -> Callable[P, R]:
         """The machine code; kept on disk where a folder can be written, else made anew in each process."""
-        import numba
         from numba.extending import typeof_impl
 
         if Compiled not in typeof_impl.registry:
             typeof_impl.register(Compiled)(_as_code)  # so that one compiled function may call another
-        try:
-            made: Callable[P, R] = numba.njit(nogil=True, cache=True)(self.function)
-        except RuntimeError:  # numba found no folder to keep it in
-            made = numba.njit(nogil=True)(self.function)
-        return made
+        return self.make(self.function)
 
 
 def compiled(function: Callable[P, R]) -> Compiled[P, R]:
@@ -45,7 +41,17 @@ def compiled(function: Callable[P, R]) -> Compiled[P, R]:
 
     On a read-only file system without NUMBA_CACHE_DIR it is compiled anew in each process.
     """
-    return Compiled(function)
+    return Compiled(function, _machine_code)
+
+
+def _machine_code(function: Callable[P, R]) -> Callable[P, R]:
+    import numba
+
+    try:
+        made: Callable[P, R] = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba found no folder to keep it in
+        made = numba.njit(nogil=True)(function)
+    return made
 
 
 def _as_code(value: Compiled[..., Any], context: Any) -> Any:

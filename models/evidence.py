@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba.extending import overload
 
-from models.both import Number, choose, formula, lower, upper
+from models.both import Number, choose, formula, lower, upper, within_loops
 from models.tails import CAP, EXCEED, surprise
 
 SPIKE, SHIFT, LONG_SHIFT, RECORD = 1, 2, 3, 4  # as in detectors.base.CHANNELS
@@ -109,7 +108,7 @@ def faded(correlation: Number, passed: Number, pace: Number) -> Number:
     return np.where(ratio > 1.5, upper(correlation, 1e-30) ** ratio, correlation)
 
 
-@overload(faded)
+@within_loops(faded)
 def _faded(correlation: Number, passed: Number, pace: Number) -> Callable[[Number, Number, Number], Number]:
     def seldom(correlation: Number, passed: Number, pace: Number) -> Number:
         if passed > 1.5 * upper(pace, 1e-9):  # a power is dear, and few need it

@@ -14,10 +14,9 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numba.extending import overload
 from numpy.typing import NDArray
 
-from models.both import Number, formula
+from models.both import Number, formula, within_loops
 from models.tails import CAP
 
 STEPS = 20  # a unit of score
@@ -88,7 +87,7 @@ def whole(at: Number) -> Number:
     return at.astype(np.int64)
 
 
-@overload(whole)
+@within_loops(whole)
 def _whole(at: Number) -> Callable[[Number], Number]:
     def position(at: Number) -> Number:
         return int(at)

@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba.extending import overload
 
-from models.both import Number, choose, formula, lower, upper
+from models.both import Number, choose, formula, lower, upper, within_loops
 
 EXCEED = 0.02  # the share of readings over the threshold of one side
 THRESHOLD, EXCESS, SQUARE = 2.2, 0.55, 0.75  # the prior: a little heavier than normal, shape 0.16
@@ -52,7 +51,7 @@ def _pareto(over: Number, excess: Number, square: Number) -> Number:
     return np.log1p(shape * over / scale) / shape
 
 
-@overload(beyond)
+@within_loops(beyond)
 def _beyond(over: Number, excess: Number, square: Number) -> Callable[[Number, Number, Number], Number]:
     def seldom(over: Number, excess: Number, square: Number) -> Number:
         return _pareto(over, excess, square) if over > 0.0 else 0.0  # the logarithm is dear, and few need it

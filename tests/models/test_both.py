@@ -16,7 +16,7 @@ def loop(x):
 
 
 run = compiled(loop)
-print(run(7), sum(run.stats.cache_hits.values()))
+print(run(7), sum(run.code.stats.cache_hits.values()))
 """
 
 
@@ -24,9 +24,10 @@ def run(folder: Path, factor: int) -> str:
     """What a compiled function says in a fresh process when a formula of another file multiplies by ``factor``."""
     package = folder / "models"
     package.mkdir(exist_ok=True)
-    here = Path(__file__).resolve().parents[2] / "models" / "both.py"
-    (package / "__init__.py").write_text("")
-    (package / "both.py").write_text(here.read_text())
+    (folder / "geo").mkdir(exist_ok=True)
+    here = Path(__file__).resolve().parents[2]
+    for name in ("models/__init__.py", "models/both.py", "geo/__init__.py", "geo/compiled.py"):
+        (folder / name).write_text((here / name).read_text())
     (package / "rule.py").write_text(
         f"from models.both import formula\n\n\n@formula\ndef times(x):\n    return x * {factor}\n"
     )
