@@ -10,17 +10,18 @@ import numpy as np
 import polars as pl
 
 from config import city as cities
+from config import event_setup
 from config import register as registers
 from config import site as sites
 from config.register import Register
 from config.settings import Settings
 from config.site import Site
-from models import ticks
+from models import events, ticks
 from models.batch import Batch, batch
 from models.city import CityEngine
 from models.engine import Engine
 from models.ticks import Note, Ticked
-from models.values import Detection, to_json
+from models.values import Area, Detection, Position, ServiceRequest, Text, Warning, to_json
 from streams import snapshots
 from streams.archive import ReadingsWriter
 from tests.citybrain.archive.rig import say
@@ -32,6 +33,11 @@ MINUTES = 8
 STEP_MS = 5_000
 GAUGE_MS = 60_000
 CROWD_MS = 3 * 60_000
+CROWDED = 40  # cameras, the first of the register
+CORNER = 104.14, 30.60  # of streets in no venue
+MINUTE_MS = 60_000
+APPEALS = {"0101": START - 64 * MINUTE_MS, "0202": START - 58 * MINUTE_MS}  # asked, to be answered within the hour
+WARNED = START + 2 * MINUTE_MS
 
 
 @dataclass
@@ -46,20 +52,33 @@ def town(folder: Path) -> Settings:
     """Three hundred cameras and some gauges: learned from eight minutes, then ``MINUTES`` archived."""
     made = Settings(city="chengdu", data=folder)
     city = cities.load("chengdu")
-    made_up = feed.register(city, cameras=300).frame
-    flooded = pl.when(pl.col("property") == "water_level").then(pl.lit("flood")).otherwise(pl.col("pack"))
-    registers.save(registers.rezone(Register(made_up.with_columns(pack=flooded)), city), made.register)
+    registers.save(registers.rezone(Register(_placed(feed.register(city, cameras=300).frame)), city), made.register)
     site = sites.load(made)
     past = run(site, spoken(site, START - WARM_MS, START), None, None)
     for shard, engine in enumerate(past[0]):
         snapshots.write(made.state / f"shard-{shard}", 0, engine.snapshot())
     snapshots.write(made.state / "city", 0, past[1].snapshot())
+    rooms = event_setup.engine(site)
+    early = [one for one in happenings() if one[0] < START]
+    for at, event in early:
+        rooms.take(event, at)
+    snapshots.write(made.state / "events", len(early), rooms.snapshot())
+    say(made.archive, "events", [(at, "", events.encode(event).decode()) for at, event in happenings()], each=20)
     told = live(site)
     say(made.archive, "ticks", [(one.tick + 500, str(one.tick), to_json(one).decode()) for one in told.ticks], each=24)
     found = [(one.time + 500, one.id, to_json(one).decode()) for one in told.detections]
     say(made.archive, "detections", found, each=20)
     _archive(site)
     return made
+
+
+def _placed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The gauges watch for floods, and the cameras of the crowd stand in the streets around one corner."""
+    flooded = pl.when(pl.col("property") == "water_level").then(pl.lit("flood")).otherwise(pl.col("pack"))
+    number = pl.int_range(pl.len())
+    lon = pl.when(number < CROWDED).then(CORNER[0] + 0.001 * (number % 8)).otherwise(pl.col("lon"))
+    lat = pl.when(number < CROWDED).then(CORNER[1] + 0.001 * (number // 8)).otherwise(pl.col("lat"))
+    return frame.with_columns(pack=flooded, lon=lon, lat=lat)
 
 
 def live(site: Site) -> Told:
@@ -73,7 +92,14 @@ def live(site: Site) -> Told:
     saved = snapshots.newest(site.settings.state / "city")
     assert saved is not None
     city.restore(saved[1])
-    return run(site, spoken(site, START, START + MINUTES * 60_000), engines, city)[2]
+    told = run(site, spoken(site, START, START + MINUTES * 60_000), engines, city)[2]
+    rooms = event_setup.engine(site)
+    saved = snapshots.newest(site.settings.state / "events")
+    assert saved is not None
+    rooms.restore(saved[1])
+    for at, event in happenings()[saved[0] :]:
+        told.detections += rooms.take(event, at)
+    return told
 
 
 def run(
@@ -100,13 +126,28 @@ def run(
     return engines, city, told
 
 
+def happenings() -> list[tuple[int, Position | ServiceRequest | Warning]]:
+    """What happened, and when (ms): two urgent appeals that nobody answers, a yellow warning, a unit that reports."""
+    asked = [
+        (at, ServiceRequest(id=f"appeal-{code}", code=code, category="", requested=at)) for code, at in APPEALS.items()
+    ]
+    rain, around = Text("Heavy rain", "暴雨"), Area(name="corner", circles=((*CORNER, 2_000.0),))
+    warned = Warning(
+        id="rain-1", sender="weather-office", sent=WARNED, event=rain, headline=rain, severity="Moderate",
+        colour="yellow", areas=(around,),
+    )  # fmt: skip
+    reports = range(START - 2 * MINUTE_MS, START + MINUTES * MINUTE_MS, 30_000)
+    heard = [(at, Position(unit="patrol-1", time=at, lon=CORNER[0], lat=CORNER[1])) for at in reports]
+    return sorted([*asked, (WARNED, warned), *heard], key=lambda one: one[0])
+
+
 def spoken(site: Site, start: int, end: int) -> list[Batch]:
     """What the sensors say from ``start`` to ``end`` (ms): cameras with a crowd at a few from the third minute on,
     gauges that rise and fall."""
     frame = site.register.frame
     gauge = (frame["property"] == "water_level").to_numpy()
     fast = (frame["property"] == "people").to_numpy()
-    crowd = np.flatnonzero(fast)[:40]
+    crowd = np.flatnonzero(fast)[:CROWDED]
     said = []
     for at in range(start, end, STEP_MS):
         chance = np.random.default_rng(at // STEP_MS)

@@ -27,6 +27,7 @@ from tests.citybrain.replay.lived import MINUTES, START, Told
 END = START + MINUTES * 60_000 - 1
 HOUR_MS = 3_600_000
 BOX, CAMERA, WATER = "holiday-crowd.StreetCrowd", "holiday-crowd.CameraSurge", "flood.PondingWarning"
+LATE, RAIN = "appeals-cluster.SafetyOverdue", "weather-warning.YellowWarning"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,14 @@ def plain(before: Mapping[str, Detection], after: Mapping[str, Detection]) -> di
     }
 
 
+def recorded(town: Settings) -> list[tuple[int, int, float]]:
+    """Time (ms), datastream and value of every reading in the archive's files, by time."""
+    columns = [("time", pa.int64()), ("datastream", pa.int64()), ("value", pa.float64())]
+    tables = [pq.read_table(path) for path in town.archive.glob("readings/day=*/*.parquet")]
+    lists = [[table[name].cast(kind).to_pylist() for name, kind in columns] for table in tables]
+    return sorted(row for one in lists for row in zip(*one, strict=True))
+
+
 def summed(found: Difference) -> dict[str, Any]:
     """The same of a re-run."""
     return {
@@ -96,25 +105,69 @@ def by_name(town: Settings, site: Site, told: Told, changes: Changes) -> tuple[D
 
 
 @pytest.mark.parametrize(
-    "sets",
+    ("sets", "rules"),
     [
-        {f"{CAMERA}.expr": "score >= 2 AND value >= 60", f"{CAMERA}.watch": "1.5"},
-        {f"{CAMERA}.budget": "false", f"{CAMERA}.expr": "score >= 2", f"{CAMERA}.watch": "1.5", f"{CAMERA}.for": "30s"},
-        {f"{BOX}.expr": "score >= 3 AND zone_kind = 'box'", f"{BOX}.for": "10s"},
-        {"holiday-crowd.people.parameters.floor": "6.0"},
-        {f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "2m"},
-        {"holiday-crowd.ZoneSurge.expr": "ratio >= 1.1", "holiday-crowd.ZoneSurge.for": "30s"},
-        {"holiday-crowd.VenueFilling.line": "{value: 500}", "holiday-crowd.VenueFilling.expr": "minutes_to_line <= 60"},
+        ({f"{CAMERA}.expr": "score >= 2 AND value >= 60", f"{CAMERA}.watch": "1.5"}, {"CameraSurge"}),
+        (
+            {f"{CAMERA}.budget": "false", f"{CAMERA}.expr": "score >= 2", f"{CAMERA}.watch": "1.5"},
+            {"CameraSurge"},
+        ),
+        ({f"{BOX}.expr": "score >= 3 AND zone_kind = 'box'", f"{BOX}.for": "10s"}, {"StreetCrowd"}),
+        ({"holiday-crowd.people.parameters.floor": "1.0"}, {"ZoneSurge"}),
+        ({f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "2m"}, {"PondingWarning"}),
+        ({"holiday-crowd.ZoneSurge.expr": "ratio >= 1.1", "holiday-crowd.ZoneSurge.for": "30s"}, {"ZoneSurge"}),
+        (
+            {
+                "holiday-crowd.VenueFilling.line": "{value: 500}",
+                "holiday-crowd.VenueFilling.expr": "minutes_to_line <= 60",
+            },
+            {"VenueFilling"},
+        ),
+        (
+            {
+                f"{LATE}.expr": "code = '1h' AND due_minutes <= -5",
+                f"{RAIN}.expr": "colour = 'yellow' AND value >= 1000",
+            },
+            {"SafetyOverdue", "YellowWarning"},
+        ),
     ],
-    ids=["lower", "no-budget", "squares", "detector", "level", "zones", "line"],
+    ids=["lower", "no-budget", "squares", "detector", "level", "zones", "line", "events"],
 )
-def test_a_rerun_tells_what_live_would_have_told(town: Settings, site: Site, told: Told, sets: dict[str, str]) -> None:
-    """Scores, claims and their budget, squares, detectors, levels, zones and lines: the same ids at the same times."""
+def test_a_rerun_tells_what_live_would_have_told(
+    town: Settings, site: Site, told: Told, sets: dict[str, str], rules: set[str]
+) -> None:
+    """Scores, claims and their budget, squares, detectors, levels, zones, lines and events: each makes a difference,
+    and it is the same ids at the same times."""
     shares: list[float] = []
     found = rerun(town, START, END, Changes(sets), lambda share, what: shares.append(share), site=site)
     other = otherwise(site, Changes(sets)).site
+    assert {one.rule for one in (*found.came, *found.gone, *found.moved)} == rules
     assert summed(found) == plain(fired(told), fired(lived.live(other)))
     assert (found.as_recorded, shares == sorted(shares), shares[-1]) == (True, True, 0.97)
+
+
+def test_a_square_holds_the_people_of_its_cameras(town: Settings, site: Site) -> None:
+    """The figure of a square's alert is the sum of what the archived files hold of the cameras at that corner."""
+    sets = {f"{BOX}.expr": "score >= 3 AND zone_kind = 'box'", f"{BOX}.for": "10s"}
+    (crowd,) = rerun(town, START, END, Changes(sets), site=site).came
+    people = sum(value for time, row, value in recorded(town) if time == crowd.time and row < lived.CROWDED)
+    assert (crowd.rule, crowd.name["en"]) == ("StreetCrowd", "2 km around 30.598, 104.144, Jinjiang")
+    assert f"{people:,.0f} people in view" in crowd.headline["en"]
+
+
+def test_events_agree_with_minutes_counted_by_hand(town: Settings, site: Site) -> None:
+    """Five minutes after its hour instead of ten: one appeal is told five minutes earlier, one that was not late
+    enough in the span comes; a yellow warning of few places goes."""
+    sets = {f"{LATE}.expr": "code = '1h' AND due_minutes <= -5", f"{RAIN}.expr": "colour = 'yellow' AND value >= 1000"}
+    found = rerun(town, START, END, Changes(sets), site=site)
+    due = {code: asked + 60 * lived.MINUTE_MS for code, asked in lived.APPEALS.items()}
+    assert [(one.place, one.minutes_earlier, one.time) for one in found.moved] == [
+        ("department-water-authority", 5.0, due["0101"] + 5 * lived.MINUTE_MS)
+    ]
+    assert [(one.place, one.time) for one in found.came] == [
+        ("department-electric-power-company", due["0202"] + 5 * lived.MINUTE_MS)
+    ]
+    assert [(one.rule, one.time) for one in found.gone] == [("YellowWarning", lived.WARNED)]
 
 
 def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site, told: Told) -> None:
@@ -122,18 +175,7 @@ def test_a_level_agrees_with_a_loop_over_the_files(town: Settings, site: Site, t
     found = rerun(town, START, END, Changes({f"{WATER}.expr": "value >= 0.25", f"{WATER}.for": "2m"}), site=site)
     expected = set()
     frame = site.register.frame
-    tables = [pq.read_table(path) for path in town.archive.glob("readings/day=*/*.parquet")]
-    rows = sorted(
-        (int(time), int(row), float(value))
-        for table in tables
-        for row, time, value in zip(
-            table["datastream"].to_pylist(),
-            table["time"].cast(pa.int64()).to_pylist(),
-            table["value"].to_pylist(),
-            strict=True,
-        )
-        if frame["property"][int(row)] == "water_level"
-    )
+    rows = [one for one in recorded(town) if frame["property"][one[1]] == "water_level"]
     since: dict[int, int] = {}
     alerted: set[int] = set()
     for time, row, value in rows:
@@ -197,6 +239,6 @@ def test_states_are_kept_once_a_day(town: Settings) -> None:
     assert found is not None
     assert (found.time, sorted(path.name for path in kept.folder.iterdir())) == (
         START - 5_000,
-        ["city", "shard-0", "shard-1", "shard-2", "shard-3"],
+        ["city", "events", "shard-0", "shard-1", "shard-2", "shard-3"],
     )
     assert states.before(town, START - 6_000) is None
