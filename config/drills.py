@@ -25,6 +25,7 @@ from config.pack import Pack, milliseconds
 from config.units import of_city
 from models.gateways import PACK as GATEWAYS
 from models.gateways import Fault as GatewayFault
+from models.nearest import hint, nearest
 from models.soundness import KINDS as SENSOR_FAULTS
 from models.values import Severity, Text
 
@@ -428,7 +429,7 @@ def _check_expectations(path: Path, drill: Drill, city: City, loaded: Sequence[P
                 f"{path}: {key}.after: {one.after!r} is no injection and nothing expected before; use {there}"
             )
         if one.alert and one.alert not in rules:
-            raise DrillError(f"{path}: {key}.alert: there is no rule {one.alert!r}; use one of {_names(rules)}")
+            raise DrillError(f"{path}: {key}.alert: there is no rule {one.alert!r}{_meant(one.alert, rules)}")
         if one.place:
             _check_place(path, f"{key}.place", one.place, city)
         if one.what in ("acknowledged", "plan", "unit") and _of_alert(one, seen) is None:
@@ -457,6 +458,14 @@ def _of_alert(one: Expectation, seen: Mapping[str, Expectation]) -> Expectation 
 def chain(drill: Drill, one: Expectation) -> Expectation | None:
     """The alert's expectation that an expectation of people hangs on; None where there is none."""
     return _of_alert(one, {other.name: other for other in drill.expect if other.name})
+
+
+def _meant(alert: str, rules: Iterable[str]) -> str:
+    """What rule was probably meant: one of the same pack where it has any."""
+    pack, _, name = alert.partition("/")
+    own = [rule.partition("/")[2] for rule in sorted(rules) if rule.startswith(f"{pack}/")]
+    said = nearest(name, own)
+    return f'; did you mean "{pack}/{said}"?' if said else hint(name, [f"{pack}/{one}" for one in own] or sorted(rules))
 
 
 def _names(names: Iterable[str]) -> str:

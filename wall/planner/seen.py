@@ -20,6 +20,7 @@ from models.roster import Duty, Roster, Rota
 from models.rules import Rule
 from models.silences import Silence
 from models.values import SEVERITIES, Incident, from_json
+from wall import faults
 from wall.view import text
 
 Row = dict[str, Any]
@@ -42,9 +43,10 @@ def declared(folder: Path = packs.FOLDER) -> list[tuple[str, Pack | PackError]]:
 
 def pack_rows(found: Sequence[tuple[str, Pack | PackError]], told: Mapping[str, Row]) -> list[Row]:
     """The packs with their state: as the stream tells it, else as their files are."""
-    return [_pack(name, one, told.get(name)) for name, one in found] + [
+    rows = [_pack(name, one, told.get(name)) for name, one in found] + [
         {"pack": name, **_state(row)} for name, row in sorted(told.items()) if name not in dict(found)
     ]
+    return [row | {"fault": faults.both(row["error"])} if row.get("error") else row for row in rows]
 
 
 def _pack(name: str, found: Pack | PackError, told: Row | None) -> Row:
@@ -187,7 +189,7 @@ def _drill(one: exercises.Listed) -> Row:
     try:
         drill = exercises.load(one.path)
     except DrillError as error:
-        return row | {"refused": str(error)}
+        return row | {"refused": str(error), "fault": faults.both(str(error))}
     return row | {"title": text(drill.title), "city": drill.city, "minutes": round(drill.lasts_ms / 60_000)}
 
 

@@ -19,7 +19,7 @@ export class Packs extends Tab {
       { head: f.t("plan.packs.rules"), right: true, by: (row) => row.rules ?? 0, cell: (row) => f.number(row.rules ?? null) },
       { head: f.t("plan.packs.watches"), cell: (row) => (row.watches ?? []).map((name) => f.property(name)).join(" · ") },
       { head: f.t("plan.packs.owner"), cell: (row) => (row.owner ? f.both(row.owner) : "") },
-      { head: f.t("plan.packs.error"), kind: "long", cell: (row) => (row.error ? el("code", { class: "fault" }, row.error) : "") },
+      { head: f.t("plan.packs.error"), kind: "long", cell: (row) => (row.fault ? el("code", { class: "fault" }, f.both(row.fault)) : "") },
     ], (row) => row.pack);
     this.body.append(this.table.node);
   }

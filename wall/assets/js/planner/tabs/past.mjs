@@ -29,7 +29,7 @@ export class Past extends Tab {
     this.drills = new Table(f.t("plan.past.drills"), [
       { head: f.t("plan.past.drill"), by: (row) => row.drill, cell: (row) => el("span", {}, el("b", {}, row.title ? f.both(row.title) : row.drill), el("small", {}, row.drill)) },
       { head: f.t("plan.past.lasts"), right: true, by: (row) => row.minutes ?? 0, cell: (row) => (row.minutes ? f.t("time.minutes", { n: f.number(row.minutes) }) : "") },
-      { head: f.t("plan.past.fault"), kind: "long", cell: (row) => (row.refused ? el("code", { class: "fault" }, row.refused) : "") },
+      { head: f.t("plan.past.fault"), kind: "long", cell: (row) => (row.refused ? el("code", { class: "fault" }, f.both(row.fault)) : "") },
       { head: "", cell: (row) => (row.refused ? "" : this.guarded(el("button", { type: "button", class: "plain", "data-focus": `run-${row.drill}`, onclick: () => this.work.begin({ what: "drill", drill: row.drill }) }, f.t("plan.past.run")))) },
     ], (row) => row.drill);
     this.body.append(this.#span(), this.link = el("p", { class: "figure" }), el("h3", {}, f.t("plan.past.incidents")), this.none, this.incidents.node,
