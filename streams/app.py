@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 import faust
@@ -19,6 +19,8 @@ from config.settings import Settings
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70  # EX_SOFTWARE
+CANCELS = 10  # loops that run along are told so often, a second apart, that it is over
+SAFE_S = 60.0  # saving what was read takes about a second; while the broker is away it may not end at all
 SESSION_TIMEOUT_S = 6.0  # a killed worker's partitions move after so long
 # aiokafka does not ask again when its question for the topics failed, and a group that is assigned without knowing them
 # gets none: a worker that starts while the broker is away would stand still for as long as this
@@ -86,16 +88,41 @@ async def run(app: Any, *, beside: list[Callable[[], Awaitable[None]]], stopping
     for task in done:
         if not task.cancelled() and task.exception() is not None:
             log.error("worker %s fails: %r", app.conf.id, task.exception(), exc_info=task.exception())
-    for task in waits:
-        task.cancel()
-    await asyncio.gather(*waits, return_exceptions=True)
+    await _ended(waits)
     if not failed:
-        await stopping()
+        failed = not await _made_safe(app, stopping)
     try:
         await asyncio.wait_for(app.stop(), 8)
     except TimeoutError:
         log.warning("worker %s did not stop in 8 s; what is safe is saved, so it is left", app.conf.id)
     return 1 if failed else 0
+
+
+async def _ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel the tasks until they are over.
+
+    Once is not enough: a cancellation that comes in the moment a wait is over can be swallowed by what waited.
+    """
+    left = set(tasks)
+    for _ in range(CANCELS):
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1.0)
+        if not left:
+            return
+    log.warning("left behind though they did not end: %s", ", ".join(sorted(map(str, left))))
+
+
+async def _made_safe(app: Any, stopping: Callable[[], Awaitable[None]]) -> bool:
+    """Whether what was read is safe within ``SAFE_S``; if not, it was not acknowledged either and comes again."""
+    try:
+        await asyncio.wait_for(stopping(), SAFE_S)
+    except TimeoutError:
+        log.error(
+            "worker %s could not save its state in %g s; it starts again from the one before", app.conf.id, SAFE_S
+        )
+        return False
+    return True
 
 
 async def guarded(work: Awaitable[None]) -> None:
