@@ -39,6 +39,7 @@ from wall.curve import Curves, looked_at
 from wall.ground import ground
 from wall.holding import Holding
 from wall.hub import Hub, now_ms
+from wall.identity import mark
 from wall.login import Login
 from wall.planner.routes import Planner
 from wall.pocket.routes import Pocket
@@ -108,7 +109,7 @@ def create(settings: Settings, look_back: Open | None = None) -> Wall:
     sessions = Sessions(key, book, settings.session_h, settings.session_idle_min, stamp)
     titles = {lang: word("title", lang).format(city=text(city.name)[lang]) for lang in LANGUAGES}
     base, stage = ground(city, register, hub.properties), Stage(program, shows.scenes, shows.titles)
-    routes = Routes(hub, commands, base, register, metrics, build(), stage)
+    routes = Routes(hub, commands, base, register, metrics, build(), stage, mark(settings))
     replays = None
     if look_back is not None:
         replays = Replays(settings.home / "replays", city.id, register, hub.properties, look_back)

@@ -59,7 +59,8 @@ class Stage:
 
 
 class Routes:
-    """Answers for one wall; ``build`` changes with every update, so that browsers then reload."""
+    """Answers for one wall; ``build`` changes with every update, so that browsers then reload; ``mark`` says whose wall
+    it is (wall/identity.py)."""
 
     def __init__(
         self,
@@ -70,8 +71,10 @@ class Routes:
         metrics: CollectorRegistry,
         build: str,
         stage: Stage | None = None,
+        mark: str = "",
     ) -> None:
         self._hub = hub
+        self._about = {"wall": mark, "build": build}
         self._commands = commands
         self._ground = ground
         self._register = register
@@ -212,9 +215,9 @@ class Routes:
         return Response(answer, status, media_type=JSON)
 
     async def healthz(self) -> Response:
-        """200 while the hub follows the store, 503 otherwise."""
+        """200 while the hub follows the store, 503 otherwise; and which wall it is."""
         alive = self.following is not None and not self.following.done()
-        body = {"hub": alive, "store": self._hub.connected, "viewers": len(self._hub.viewers)}
+        body = {"hub": alive, "store": self._hub.connected, "viewers": len(self._hub.viewers), **self._about}
         return Response(msgspec.json.encode(body), 200 if alive and self._hub.connected else 503, media_type=JSON)
 
     async def metrics(self) -> Response:

@@ -70,6 +70,11 @@ class _File:
     times: NDArray[np.int64]
 
 
+def _of_all(progress: Progress | None, part: int, parts: int) -> Progress:
+    """Progress of one of several parts as that of all."""
+    return lambda share, what: None if progress is None else progress((part + share) / parts, what)
+
+
 def _rows_of(members: NDArray[np.int64]) -> NDArray[np.int64]:
     """The row of each datastream in its shard, by the register's integer; -1 for those of other shards."""
     row = np.full(int(members.max(initial=-1)) + 1, -1, np.int64)
@@ -188,7 +193,10 @@ class Pictures:
     # --- making -------------------------------------------------------------------------------------------------
 
     def make(self, until: int | None = None, progress: Progress | None = None) -> int:
-        """Make the pictures that are missing, up to the newest reading or ``until`` (ms); how many were made."""
+        """Make the pictures that are missing, up to the newest reading or ``until`` (ms); how many were made.
+
+        ``progress`` is told the share of all (0-1) after each file, and may raise to end it: what is made stays.
+        """
         there = self.archive.reaches()
         if there is None:
             return 0
@@ -196,10 +204,10 @@ class Pictures:
         end = there[1] if until is None else min(until, there[1])
         made = 0
         for shard in range(len(self.members)):
-            made += self._make(shard, there[0], end, progress)
+            made += self._make(shard, there[0], end, _of_all(progress, shard, len(self.members)))
         return made
 
-    def _make(self, shard: int, first: int, end: int, progress: Progress | None) -> int:
+    def _make(self, shard: int, first: int, end: int, progress: Progress) -> int:
         newest = self._newest(shard)
         made, state = 0, start(len(self.members[shard]))
         done = first // self.every_ms * self.every_ms
@@ -224,8 +232,7 @@ class Pictures:
                     made += 1
                 done = upto
             self._write(shard, begin, times, values, ages)
-            if progress is not None:
-                progress((done - first) / max(1, end - first), f"pictures of shard {shard}")
+            progress((done - first) / max(1, end - first), f"pictures of shard {shard}")
         return made
 
     def _before(self, shard: int, begin: int, done: int) -> tuple[list[int], list[bytes], list[bytes]]:

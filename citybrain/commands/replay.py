@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.error
-import urllib.request
+from contextlib import closing
 
-from citybrain.archive.pictures import Pictures
 from citybrain.archive.reader import Archive, shown
 from citybrain.moments import moment
+from citybrain.replay.making import Making
+from citybrain.replay.neighbour import own_wall
 from citybrain.replay.opener import Opener
 from citybrain.replay.recording import span
 from config import city as cities
-from config import register as registers
 from config.city import City
 from config.settings import Settings
 from wall.replay.recording import Ask, ReplayError
@@ -35,23 +34,27 @@ def run(
     city, archive = cities.load(settings.city), Archive.of(settings)
     ask = _asked(archive, city, start, end, incident, speed)
     first, last = span(archive, ask)
-    _pictures(settings, city, archive, last)
+    wall = own_wall(settings)
     name = declare(settings.home / "replays", ask)
     url = f"http://{settings.host}:{settings.wall_port}/replay/{name}/wall"
-    answers = _answers(settings)
     _say(f"replay of {shown(first)} to {shown(last)} at {speed:g} times real time")
     for notice in archive.notices.lines:
         _say(f"  {notice}")
-    if answers:
-        _say("  the wall that runs here shows it; log in as you do there")
+    if wall is not None:
+        _say(
+            "  the wall that runs here shows it; log in as you do there" + (f" ({wall.notice})" if wall.notice else "")
+        )
     elif not no_serve:
         _say("  no wall answers here, so this command serves it until Ctrl-C; `citybrain user add` makes a login")
     told = {"session": name, "url": url, "start": first, "end": last, "notices": archive.notices.lines}
     print(json.dumps(told) if as_json else url, flush=True)
-    if not answers and not no_serve:
-        from wall.replay.alone import serve
+    with closing(Making(settings, city, last, _say)) as making:
+        if wall is not None or no_serve:
+            making.wait()
+        else:
+            from wall.replay.alone import serve
 
-        serve(settings, Opener(settings))
+            serve(settings, Opener(settings))
     return 0
 
 
@@ -68,33 +71,6 @@ def _asked(archive: Archive, city: City, start: str | None, end: str | None, inc
         incident=incident or "",
         made=int(time.time() * 1000),
     )
-
-
-def _pictures(settings: Settings, city: City, archive: Archive, until: int) -> None:
-    """Make the pictures that the archive role has not made yet."""
-    register = registers.load(settings.register)
-    members = [register.members(shard) for shard in range(register.shards)]
-    pictures = Pictures(settings.home / "pictures", archive, members, city.tick_ms)
-    told = {"at": time.monotonic()}
-
-    def progress(share: float, what: str) -> None:
-        if time.monotonic() - told["at"] > 2:
-            told["at"] = time.monotonic()
-            _say(f"  {what}: {share:.0%}")
-
-    pictures.make(until, progress)
-
-
-def _answers(settings: Settings) -> bool:
-    """Whether a wall runs at the address of ``settings``."""
-    try:
-        url = f"http://{settings.host}:{settings.wall_port}/healthz"
-        with urllib.request.urlopen(url, timeout=2):  # our own http address
-            return True
-    except urllib.error.HTTPError:
-        return True  # it is there, and says what is wrong with it
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def _say(line: str) -> None:

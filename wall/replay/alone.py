@@ -22,6 +22,7 @@ from wall.asked import session_of
 from wall.auth import Guard
 from wall.auth import Sessions as Logins
 from wall.ground import Ground, ground
+from wall.identity import mark
 from wall.login import Login
 from wall.replay.recording import Open
 from wall.replay.routes import ReplayRoutes
@@ -46,7 +47,7 @@ def create(settings: Settings, look_back: Open) -> ASGIApp:
 
     server = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     ReplayRoutes(sessions, base, made, {"scenes": {one.pack: msgspec.to_builtins(one) for one in shown}}).add(server)
-    _Common(base, f"{made}.{base.version}").add(server)
+    _Common(base, made, mark(settings)).add(server)
     book = Book(settings.secrets)
     key = session_key(settings.secrets / "session.key")
     logins = Logins(key, book, settings.session_h, settings.session_idle_min)
@@ -62,8 +63,9 @@ def create(settings: Settings, look_back: Open) -> ASGIApp:
 class _Common:
     """What every page asks for besides."""
 
-    def __init__(self, base: Ground, build: str) -> None:
-        self._base, self._build = base, build
+    def __init__(self, base: Ground, build: str, mark: str) -> None:
+        self._base, self._build = base, f"{build}.{base.version}"
+        self._about = {"replays": True, "wall": mark, "build": build}
 
     def add(self, server: FastAPI) -> None:
         """Register the routes."""
@@ -87,8 +89,8 @@ class _Common:
         return RedirectResponse("/login", 303)
 
     async def healthz(self) -> Response:
-        """200 while it serves."""
-        return Response(b'{"replays":true}', media_type="application/json")
+        """200 while it serves, and which wall it is."""
+        return Response(msgspec.json.encode(self._about), media_type="application/json")
 
 
 def serve(settings: Settings, look_back: Open) -> None:
