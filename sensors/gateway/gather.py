@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from config import contract
 from models import batch
 from models.values import DeadLetter, to_json
+from sensors.gateway import private
 from sensors.gateway.checks import Checked
 from sensors.gateway.outlet import RECORD_BYTES, Message, Outlet
 
@@ -162,7 +163,8 @@ def packs(
 
 
 def letter(source: str, at: int, reason: str, field: str, body: bytes, form: str) -> DeadLetter:
-    """A dead letter; the same body of the same source refused for the same field has the same id."""
-    body = body[:LETTER_BYTES]
+    """A dead letter, without personal data; the same body of the same source refused for the same field has the same
+    id."""
+    body, reason = private.body(body[:LETTER_BYTES]), private.words(reason)
     number = hashlib.blake2b(b"|".join([source.encode(), field.encode(), body]), digest_size=12).hexdigest()
     return DeadLetter(id=number, at=at, source=source, reason=reason, field=field, body=body, format=form)
