@@ -215,13 +215,20 @@ class Upkeep:
             "marks": np.array([self._mark, self._lag], np.float64),
         }
         for number, (_, sound) in self._groups.items():
-            arrays |= {f"{number}/{name}": array for name, array in sound.snapshot().items()}
+            arrays |= {f"{self._named(number)}/{name}": array for name, array in sound.snapshot().items()}
         return arrays
+
+    def _named(self, number: int) -> str:
+        """What a group is called in a saved state: its number is another one once a pack has come or gone."""
+        group = self.layout.groups[number]
+        return f"{group.pack}/{group.property}"
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what ``snapshot`` gave; raises ``ValueError`` when it is of another layout."""
         for number, (_, sound) in self._groups.items():
-            prefix = f"{number}/"
+            prefix = f"{self._named(number)}/"
+            if not any(name.startswith(prefix) for name in arrays):
+                prefix = f"{number}/"  # saved by an earlier release
             sound.restore({name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)})
         self.fault, self.strange = np.array(arrays["fault"], np.uint8), np.array(arrays["strange"], np.int8)
         self.source = np.array(arrays["source"], np.int16)

@@ -12,6 +12,7 @@ from models.calendar import UTC
 from models.engine import Engine
 from models.growth import follows, grown
 from models.layout import Place
+from models.soundness import checks
 from models.values import Text
 from tests.models import shard
 
@@ -67,6 +68,26 @@ def test_a_grown_state_is_saved_and_restored_bit_for_bit() -> None:
     two.restore(one.snapshot())
     saved = two.snapshot()
     assert all(np.array_equal(array, saved[name]) for name, array in one.snapshot().items() if array.dtype.kind != "f")
+
+
+def test_a_new_pack_takes_nothing_of_what_was_learned() -> None:
+    """Whatever its name: groups are in the order of their packs, and what is known of each goes with it."""
+    small = shard.layout()
+    groups = tuple(replace(group, checks=checks(1_000, True)) for group in small.groups)
+    before = Engine(replace(small, groups=groups), shard.RULES, UTC)
+    for tick in range(1, 30):
+        before.step(readings(tick, shard.MEMBERS.tolist()))
+    one = wider().layout
+    new = replace(groups[0], pack="another", property="gas")
+    number = np.where(small.group < 0, small.group, small.group + 1)
+    group = np.append(number, np.int16(0)).astype(np.int16)
+    after = Engine(replace(one, groups=(new, *groups), group=group), shard.RULES, UTC)
+    after.restore(before.snapshot())
+    learned, held = before.snapshot(), after.snapshot()
+    names = [name for name in learned if name.startswith(("test/", "upkeep/test/"))]
+    assert len(names) > 4
+    for name in names:
+        assert np.array_equal(learned[name], held[name], equal_nan=learned[name].dtype.kind == "f")
 
 
 @pytest.mark.parametrize("members", [[2, 3, 5, 7, 8], [2, 3, 5, 7, 8, 11], [1, 2, 3, 5, 7, 8, 11]])
