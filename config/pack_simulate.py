@@ -63,7 +63,8 @@ class StateKey(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     lasts: Annotated[Duration, Meta(description="how long one stays in it")]
     to: Annotated[float, Meta(description="what they say then")] = 1.0
     first: Annotated[
-        Duration | None, Meta(description="so long after the city's start one comes into it, so that a demo shows it")
+        Duration | None,
+        Meta(description="so long after its sensors' first word one comes into it, so that a demo shows it"),
     ] = None
 
 
@@ -112,7 +113,7 @@ class Reading:
     rain: tuple[float, int]  # adds for each mm/h, lags
     wind: float  # adds for each m/s
     state: tuple[float, int, float]  # share, lasts, what is said then
-    first_ms: int | None  # after the city's start one comes into the state; None: by chance alone
+    first_ms: int | None  # after their first word one comes into the state; None: by chance alone
     counts: bool
     digits: int
     low: float
