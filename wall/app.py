@@ -108,7 +108,7 @@ def create(settings: Settings, look_back: Open | None = None) -> Wall:
     key = session_key(settings.secrets / "session.key")
     sessions = Sessions(key, book, settings.session_h, settings.session_idle_min, stamp)
     titles = {lang: word("title", lang).format(city=text(city.name)[lang]) for lang in LANGUAGES}
-    base, stage = ground(city, register, hub.properties), Stage(program, shows.scenes, shows.titles)
+    base, stage = ground(city, register, hub.properties), Stage(program, shows.scenes, shows.titles, shows.subjects)
     routes = Routes(hub, commands, base, register, metrics, build(), stage, mark(settings))
     replays = None
     if look_back is not None:

@@ -45,6 +45,7 @@ class Stage:
     program: Program
     scenes: Sequence[Scene]
     titles: Mapping[str, Text] = field(default_factory=dict)  # of rules, by "pack.Rule"
+    subjects: Mapping[str, str] = field(default_factory=dict)  # properties that rules are about, by "pack.Rule"
 
     def told(self, display: str) -> view.Row:
         """For the browser of ``display``."""
@@ -52,6 +53,7 @@ class Stage:
             "playlist": [msgspec.to_builtins(turn) for turn in self.program.of(display)],
             "reload_hour": self.program.reload_hour,
             "rules": {name: view.text(title) for name, title in self.titles.items()},
+            "subjects": dict(self.subjects),
             "scenes": {
                 scene.pack: {**msgspec.to_builtins(scene), "clusters": scene.pack == OWN} for scene in self.scenes
             },

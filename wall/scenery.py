@@ -61,6 +61,11 @@ class Shows:
         """What the rules are called that have a title, by "pack.Rule"."""
         return {f"{pack.name}.{rule.name}": rule.title for pack in self.packs for rule in pack.rules if rule.title}
 
+    @property
+    def subjects(self) -> dict[str, str]:
+        """Which property a rule is about, by "pack.Rule"."""
+        return {f"{pack}.{rule}": about for (pack, rule), about in self.subject.items() if about}
+
     @cached_property
     def subject(self) -> dict[tuple[str, str], str]:
         """Which property a rule is about, by (pack, rule)."""

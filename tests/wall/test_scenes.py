@@ -66,6 +66,12 @@ def test_every_rule_of_a_live_pack_has_a_title_in_both_languages(chengdu: City) 
     assert told["flood.PumpDown"] == {"en": "Pump down", "zh": "泵站停运"}
 
 
+def test_a_page_knows_what_a_rule_counts(chengdu: City) -> None:
+    """People have a counting word, pumps that stand have none: so a page is told what each rule is about."""
+    told = Stage(playlist.load(chengdu.folder, []), SHOWS.scenes, subjects=SHOWS.subjects).told("")["subjects"]
+    assert (told["holiday-crowd.ZoneSurge"], told["flood.PumpDown"]) == ("people", "pump_running")
+
+
 def test_every_map_of_a_pack_is_there_in_both_views() -> None:
     """A wide wall has the whole city and its core side by side; narrow ones leave the second map away."""
     page = big_screen.layout("t", "en", SHOWS.scenes)

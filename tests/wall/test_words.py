@@ -20,8 +20,8 @@ SOURCES = sorted(path for path in ROOT.rglob("*") if path.suffix in (".py", ".mj
 HANZI = re.compile(r"[\u3400-\u9fff]")
 # Keys that are put together where they are used: "severity." + level. A literal `x.${…}` or f"x.{…}" must stand there.
 PUT_TOGETHER = re.compile(r"[`\"]([a-z][a-z.-]*\.)(?:\$\{|\{)")
-# English has no counting word for people, and a language offers the other in its own name.
-CHINESE_ONLY = {"unit.1"}
+# English has no counting words, and a language offers the other in its own name.
+CHINESE_ONLY = {f"unit.of.{what}" for what in ("people", "visitors", "pedestrians", "entered", "left", "vehicles")}
 OWN_NAME = {"head.lang"}
 
 

@@ -56,7 +56,8 @@ export class Format {
     return `${share >= 0 ? "+" : "−"}${Math.abs(share * 100).toFixed(Math.abs(share) < 0.1 ? 1 : 0)}%`;
   }
 
-  unit(unit) { return this.known(`unit.${unit}`, unit === "1" ? "" : unit); }
+  // What a number of `property` is counted in: plain numbers have a counting word where the language has one for them.
+  unit(unit, property = "") { return unit === "1" ? this.known(`unit.of.${property}`, "") : unit; }
 
   // A moment that is to come or has been: of today the clock alone, else with its day.
   moment(ms, now) { return this.iso(ms) === this.iso(now) ? this.clock(ms) : this.stamp(ms); }

@@ -142,7 +142,7 @@ export class CityMap {
       return step;
     }));
     const busy = ground.properties.map((property, row) => [property, state.scale[row]]).filter(([, range]) => range)
-      .map(([property, range]) => `${f.property(property.id)} ${f.number(range[1])} ${f.unit(property.unit)}`.trim());
+      .map(([property, range]) => `${f.property(property.id)} ${f.number(range[1])} ${f.unit(property.unit, property.id)}`.trim());
     const heat = el("span", { title: f.t("legend.why", { busy: busy.join(" · ") }) }, f.t("legend.heat"), ramp, `${f.t("legend.low")} → ${f.t("legend.high")}`);
     const signs = [1, 2, 3, 4].map((level) => el("span", {}, mark(level), f.t(`severity.${level}`)));
     const none = el("span", {}, el("i", { class: "nodata" }), f.t("legend.none"));

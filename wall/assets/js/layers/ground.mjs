@@ -65,7 +65,9 @@ export class Lines {
     this.canvas = canvas;
     this.view = view;
     this.context = canvas.getContext("2d");
+    this.words = []; // [name, x, y]
     view.names = []; // boxes of the names on the map, which signs' labels keep clear of
+    view.covered = []; // which of them something graver lies on all the same
   }
 
   paint() {
@@ -85,8 +87,24 @@ export class Lines {
       context.lineWidth = thin * 1.4;
       context.strokeRect(view.x(west), view.y(north), (east - west) * view.scale, (south - north) * view.scale);
     }
-    view.names = [];
-    if (!view.small) for (const zone of zones) if (zone.kind === "district") this.#name(zone, zones);
+    this.#settle(zones.filter((zone) => zone.kind === "district"));
+  }
+
+  // Writes the names on what is shown; one that could be read by half only is left out.
+  write(context) {
+    const { view } = this, { size } = this;
+    context.font = this.font;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    context.strokeStyle = "#0a0e13d0";
+    context.lineWidth = size * 0.28;
+    context.fillStyle = "#b4c3d1";
+    this.words.forEach(([text, x, y], i) => {
+      if (view.covered[i]) return;
+      context.strokeText(text, x, y);
+      context.fillText(text, x, y);
+    });
   }
 
   #stroke(zones, colour, width) {
@@ -99,24 +117,23 @@ export class Lines {
     context.stroke();
   }
 
-  #name(zone) {
-    const { context, view } = this, size = view.rem * 1.6;
-    const x = view.x(zone.label[0]), y = view.y(zone.label[1]) + BELOW * view.rem;
-    const text = view.app.format.both(zone.name);
-    context.font = `500 ${size}px ${getComputedStyle(document.body).fontFamily}`;
-    const half = context.measureText(text).width / 2;
-    const box = [x - half, y - size * 0.6, x + half, y + size * 0.6];
-    const out = box[0] < 0 || box[1] < 0 || box[2] > view.width || box[3] > view.height;
-    if (out || view.names.some((other) => touches(box, other))) return;
-    view.names.push(box);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.lineJoin = "round";
-    context.strokeStyle = "#0a0e13d0";
-    context.lineWidth = size * 0.28;
-    context.strokeText(text, x, y);
-    context.fillStyle = "#b4c3d1";
-    context.fillText(text, x, y);
+  // Where the districts' names stand.
+  #settle(zones) {
+    const { context, view } = this, size = (this.size = view.rem * 1.6);
+    this.font = `500 ${size}px ${getComputedStyle(document.body).fontFamily}`;
+    this.words = [];
+    view.names = [];
+    if (view.small) return;
+    context.font = this.font;
+    for (const zone of zones) {
+      const x = view.x(zone.label[0]), y = view.y(zone.label[1]) + BELOW * view.rem, text = view.app.format.both(zone.name);
+      const half = context.measureText(text).width / 2, box = [x - half, y - size * 0.6, x + half, y + size * 0.6];
+      const out = box[0] < 0 || box[1] < 0 || box[2] > view.width || box[3] > view.height;
+      if (out || view.names.some((other) => touches(box, other))) continue;
+      view.names.push(box);
+      this.words.push([text, x, y]);
+    }
   }
 }
+
 export const touches = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];

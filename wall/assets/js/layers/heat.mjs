@@ -30,6 +30,7 @@ export class Heat {
     this.lines = new Lines(el("canvas"), view);
     this.dirty = new Set();
     this.painted = -Infinity;
+    view.rename = (now) => (now ? this.#show() : this.#soon(true)); // other names are covered than before
   }
 
   resize(width, height) { for (const one of [this.canvas, this.below, this.lines.canvas]) resize(one, width, height); }
@@ -45,6 +46,7 @@ export class Heat {
     if (!this.canvas.width) return; // hidden meanwhile
     this.screen.drawImage(this.below, 0, 0);
     this.screen.drawImage(this.lines.canvas, 0, 0);
+    this.lines.write(this.screen);
   }
 
   #paintAll() {
@@ -80,8 +82,8 @@ export class Heat {
     this.#soon();
   }
 
-  #soon() {
-    if (this.waiting || !this.dirty.size) return;
+  #soon(names = false) {
+    if (this.waiting || !(this.dirty.size || names)) return;
     this.waiting = true;
     setTimeout(() => {
       this.waiting = false;

@@ -91,7 +91,10 @@ export class Around {
       context.lineWidth = Math.max(1, view.rem * 0.18);
       context.stroke();
       context.setLineDash([]);
-      this.#text(`${metres} m`, x, y - radius - size * 0.7, size, "#ffc58a", "center");
+      const middle = y - radius - size * 0.7, text = view.app.format.t("detail.metres", { n: metres });
+      this.#text(text, x, middle, size, "#ffc58a", "center");
+      const half = context.measureText(text).width / 2;
+      this.taken.push([x - half, middle - size * 0.6, x + half, middle + size * 0.6]);
     }
   }
 
@@ -105,7 +108,7 @@ export class Around {
     context.strokeStyle = CAMERA;
     context.lineWidth = Math.max(1, view.rem * 0.12);
     context.stroke();
-    this.#text(String(number), x, y, view.rem * 1.15, "#e8eef4", "center");
+    this.#text(String(number), x, y, view.rem * 1.25, "#e8eef4", "center");
   }
 
   // Units that come are drawn where they are; those beyond the map stand at its edge, in the direction they come from.

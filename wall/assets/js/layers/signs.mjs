@@ -39,6 +39,7 @@ export class Signs {
     this.measured.clear();
     this.shown = this.#look();
     this.tiles.paint(this.items);
+    this.#cover(true);
   }
 
   #renew() {
@@ -46,6 +47,16 @@ export class Signs {
     for (const [key, box] of before) if (!after.has(key)) changed.push(box);
     for (const [key, box] of after) if (!before.has(key)) changed.push(box);
     if (changed.length) this.tiles.paint(this.items, changed);
+    this.#cover(false);
+  }
+
+  // Which names of districts lie under a label, a grave sign, the words of a cluster or the legend.
+  #cover(now) {
+    const { view } = this, over = [...this.labels, ...this.signs.filter(({ alert }) => alert.level < 3)].map(({ box }) => box).concat(view.told ?? [], view.names.length ? this.#furniture() : []);
+    const covered = view.names.map((name) => over.some((box) => touches(name, box)));
+    if (view.names.every((_, i) => covered[i] === Boolean(view.covered[i]))) return;
+    view.covered = covered;
+    view.rename?.(now);
   }
 
   // Places signs and labels, and lists what to draw; what is to be seen, each with its box: {what it looks like → box}.
@@ -124,7 +135,7 @@ export class Signs {
 
   #measure({ alert }) {
     const { context, view } = this, f = view.app.format;
-    const big = view.rem * 1.5, small = view.rem * 1.25;
+    const big = view.rem * 1.55, small = view.rem * 1.35; // hanzi of 27 pixels on the widest walls
     const zone = view.app.ground.zones.find((zone) => zone.id === alert.district);
     const place = [zone && f.both(zone.name), f.both(alert.place)].filter(Boolean);
     const second = [...new Set(place)].join(" · "), key = `${alert.level}\n${f.both(alert.headline)}\n${second}`;

@@ -3,7 +3,7 @@
 const gap = (value) => value === null || value === undefined;
 
 // Paints [tick, value, expected] and [tick, middle, low, high]; false when there is not enough to draw.
-export function curve(context, width, height, { points, ahead = [], format, rem, size = rem * 1.2 }) {
+export function curve(context, width, height, { points, ahead = [], format, rem, size = rem * 1.35 }) {
   context.clearRect(0, 0, width, height);
   const known = [...points.flatMap(([, value, expected]) => [value, expected]), ...ahead.flatMap(([, , low, high]) => [low, high])].filter((value) => !gap(value));
   if (known.length < 2 || !points.length || points.length + ahead.length < 2 || !width || !height) return false;

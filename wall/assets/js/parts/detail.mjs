@@ -83,7 +83,7 @@ export class Detail {
 
   #facts(id, alert) {
     const f = this.app.format, zone = this.app.ground.zones.find((zone) => zone.id === alert.district);
-    const unit = f.unit(alert.unit), place = [...new Set([zone && f.both(zone.name), f.both(alert.place)].filter(Boolean))].join(" · ");
+    const unit = f.unit(alert.unit, this.app.boot.stage?.subjects[`${alert.pack}.${alert.rule}`]), place = [...new Set([zone && f.both(zone.name), f.both(alert.place)].filter(Boolean))].join(" · ");
     const rows = [
       ["detail.state", [f.t(`alert.${alert.state}`), alert.by && f.t("alert.by", { by: alert.by }), alert.acknowledged && f.clock(alert.acknowledged)].filter(Boolean).join(" · ")],
       ["detail.place", place],
@@ -174,7 +174,7 @@ export class Detail {
   #nearby(rows) {
     const f = this.app.format;
     const lines = rows.map((row) => el("tr", {}, el("td", {}, f.both(row.name) || row.datastream, row.camera ? el("small", {}, f.t("detail.camera")) : null),
-      el("td", {}, `${f.property(row.property)} ${f.number(row.value)} ${f.unit(row.unit)}`), el("td", {}, f.t("detail.metres", { n: f.number(row.metres) }))));
+      el("td", {}, `${f.property(row.property)} ${f.number(row.value)} ${f.unit(row.unit, row.property)}`), el("td", {}, f.t("detail.metres", { n: f.number(row.metres) }))));
     renew(this.nearby, [el("h4", {}, f.t("detail.nearby")), el("table", { class: "nearby" }, el("tbody", {}, ...lines))]);
   }
 }

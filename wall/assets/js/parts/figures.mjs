@@ -34,7 +34,7 @@ export class Figures {
   #tile(figure) {
     const { format: f } = this.app;
     const unit = figure.unit ?? (figure.property && ["sum", "mean", "max", "min"].includes(figure.of) ? this.#unit(figure.property) : "");
-    const tile = { past: [], text: f.unit(unit), number: el("span"), unit: el("small"), sign: el("span"), path: svg("path"), level: null };
+    const tile = { past: [], text: f.unit(unit, figure.property), number: el("span"), unit: el("small"), sign: el("span"), path: svg("path"), level: null };
     const chart = svg("svg", { viewBox: "0 0 90 26", preserveAspectRatio: "none", "aria-hidden": "true" }, tile.path);
     tile.node = el("div", { class: "tile" }, el("h3", {}, this.#title(figure)), el("p", { class: "figure" }, tile.sign, tile.number, tile.unit), el("p", { class: "under" }), chart);
     this.element.querySelector(".body").append(tile.node);

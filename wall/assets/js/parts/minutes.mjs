@@ -27,7 +27,7 @@ export class Minutes {
     const { minutes } = this.app.state, f = this.app.format, rem = remPx(), now = Math.floor(this.app.now() / 60000);
     context.clearRect(0, 0, width, height);
     if (!width) return;
-    const size = rem * 1.3, bottom = height - size * 1.7, step = width / SHOWN, bar = step * 0.62;
+    const size = rem * 1.35, bottom = height - size * 1.7, step = width / SHOWN, bar = step * 0.62;
     const rows = Array.from({ length: SHOWN }, (_, i) => minutes.get(String(now - SHOWN + 1 + i))?.n ?? [0, 0, 0, 0]);
     const top = Math.max(4, ...rows.map((n) => n[0] + n[1] + n[2] + n[3]));
     const unit = (bottom - rem * 0.6) / top;
@@ -48,7 +48,7 @@ export class Minutes {
     for (let back = 60; back >= 0; back -= 10) {
       context.textAlign = back === 60 ? "left" : back ? "center" : "right";
       const x = back === 60 ? 0 : back ? width - back * step + bar / 2 : width - step + bar;
-      context.fillText(back ? `−${back} min` : f.t("time.now"), x, height - size * 0.25);
+      context.fillText(back ? f.t("time.minutes", { n: `−${back}` }) : f.t("time.now"), x, height - size * 0.25);
     }
   }
 }

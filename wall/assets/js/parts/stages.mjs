@@ -10,7 +10,7 @@ export class Stages {
     this.app = app;
     this.pack = element.dataset.pack;
     const f = app.format, { property, steps } = app.boot.stage.scenes[this.pack].stages;
-    const unit = f.unit(app.ground.properties.find((it) => it.id === property)?.unit ?? "");
+    const unit = f.unit(app.ground.properties.find((it) => it.id === property)?.unit ?? "", property);
     say(element.querySelector(".sub"), `${f.property(property)} ${unit}`);
     const names = [[f.t("stages.below"), `< ${f.number(steps[0].from)}`, null], ...steps.map((step) => [f.both(step.title), `≥ ${f.number(step.from)}`, LEVEL[step.severity]])];
     this.rows = names.map(([name, from, level]) => {

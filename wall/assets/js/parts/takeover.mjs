@@ -8,7 +8,7 @@ import { curve } from "./curve.mjs";
 
 const SHOWN = 2;
 const REACH_M = 1750; // half of what the map shows: the widest ring and some room
-const CAMERAS = 8, WIDE = 9; // listed: two columns, on a wide wall three
+const CAMERAS = 8, WIDE = 9; // listed: two columns, three where one emergency has a wide wall
 
 export class Takeover {
   constructor(element, app) {
@@ -89,7 +89,7 @@ class Emergency {
   #facts(row) {
     const f = this.app.format, zone = this.app.ground.zones.find((one) => one.id === row.district);
     const place = [...new Set([zone && f.both(zone.name), f.both(row.place)].filter(Boolean))].join(" · ");
-    const unit = f.unit(row.unit);
+    const unit = f.unit(row.unit, row.subject);
     const lines = [
       ["takeover.where", place],
       ["takeover.began", f.stamp(row.since)],
@@ -131,11 +131,12 @@ class Emergency {
     const f = this.app.format, body = this.seen.querySelector(".body");
     if (!row.cameras.length) { body.replaceChildren(el("p", { class: "none" }, f.t("takeover.nocameras"))); return; }
     const top = Math.max(1, ...row.seen.map((n) => n ?? 0));
-    body.replaceChildren(...row.cameras.slice(0, innerWidth / innerHeight >= 2.5 ? WIDE : CAMERAS).map((camera, i) => {
+    const three = innerWidth / innerHeight >= 2.5 && this.node.parentElement?.dataset.count === "1";
+    body.replaceChildren(...row.cameras.slice(0, three ? WIDE : CAMERAS).map((camera, i) => {
       const bar = el("i"), n = row.seen[i];
       bar.style.height = `${(100 * (n ?? 0)) / top}%`;
       return el("div", { class: "camera" }, el("div", { class: "look" }, bar, el("b", {}, n === null ? "–" : f.number(n)), el("small", {}, n === null ? f.t("takeover.blind") : f.t("takeover.people"))),
-        el("p", {}, el("span", {}, `${i + 1} ${short(f.both(camera.name), f.both(row.place))}`), el("span", {}, f.t("detail.metres", { n: f.number(camera.metres) }))));
+        el("p", {}, el("span", {}, el("b", { class: "number" }, String(i + 1)), short(f.both(camera.name), f.both(row.place))), el("span", {}, f.t("detail.metres", { n: f.number(camera.metres) }))));
     }));
   }
 
@@ -171,7 +172,7 @@ class Emergency {
   }
 
   #curve(context, width, height) {
-    const { row, app } = this, f = app.format, name = row.subject ? `${f.property(row.subject)} ${f.unit(row.subject_unit)}` : "";
+    const { row, app } = this, f = app.format, name = row.subject ? `${f.property(row.subject)} ${f.unit(row.subject_unit, row.subject)}` : "";
     say(this.ahead.querySelector(".aside"), name);
     const ahead = (row.ahead?.points ?? []).map(([minutes, ...values]) => [row.ahead.tick + minutes * 60000, ...values]);
     put(this.ahead, "data-bare", String(Number(!curve(context, width, height, { points: row.past, ahead, format: f, rem: remPx() }))));

@@ -57,7 +57,7 @@ export class Trends {
     const { format: f, boot, ground } = this.app;
     const first = boot.stage?.scenes[this.element.dataset.pack]?.figures.find((it) => it.property === property && it.of !== "count");
     if (first?.of === "above" && first.title) return f.both(first.title);
-    return `${f.property(property)} ${f.unit(ground.properties.find((it) => it.id === property)?.unit ?? "")}`;
+    return `${f.property(property)} ${f.unit(ground.properties.find((it) => it.id === property)?.unit ?? "", property)}`;
   }
 
   #paint(property, context, width, height) {
@@ -78,5 +78,5 @@ export class Trends {
 
 function captionPx() {
   const probe = document.querySelector(".chart h3") ?? document.body;
-  return parseFloat(getComputedStyle(probe).fontSize) * devicePixelRatio * 0.92;
+  return parseFloat(getComputedStyle(probe).fontSize) * devicePixelRatio * 0.94;
 }

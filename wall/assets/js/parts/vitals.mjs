@@ -41,7 +41,7 @@ export class Vitals {
       const line = state.history.slice(-POINTS).map(([, totals]) => totals[property]?.[0]);
       const odd = expected > 0 && Math.abs(value / expected - 1) > 0.25;
       const under = expected ? f.t("tile.expected", { share: f.change(value, expected) }) : "";
-      this.#tile(property, f.property(property), value, f.unit(unit), under, line, odd);
+      this.#tile(property, f.property(property), value, f.unit(unit, property), under, line, odd);
     }
     this.#online();
     this.#feed();

@@ -32,7 +32,7 @@ export class Curve {
   // The picture in words, for those who cannot see it.
   #words({ points, unit, onset, property }) {
     const f = this.app.format, values = points.map((point) => point[1]).filter((value) => value !== null), last = points.at(-1);
-    const n = (value) => `${f.number(value)} ${f.unit(unit)}`.trim();
+    const n = (value) => `${f.number(value)} ${f.unit(unit, property)}`.trim();
     return f.t("curve.words", { what: property ? f.property(property) : "", low: n(Math.min(...values)), high: n(Math.max(...values)), last: n(last[1]), expected: n(last[2]), onset: f.clock(onset) });
   }
 

@@ -32,7 +32,7 @@ export async function units(app, incident) {
 function tables(app, { assigned, nearest, lacking }, act) {
   const f = app.format, name = (row) => el("td", {}, f.both(row.name), el("small", {}, [f.known(`unit.kind.${row.kind}`, row.kind), row.reporting ? "" : f.t("units.silent")].filter(Boolean).join(" · ")));
   const button = (row, what, label) => el("td", {}, el("button", { type: "button", disabled: !app.user.commands, "aria-label": `${label}: ${f.both(row.name)}`, onclick: () => act(row.unit, what) }, label));
-  const there = assigned.map((row) => el("tr", {}, name(row), el("td", {}, f.t(`unit.status.${row.status}`)), el("td", {}, f.span(app.now() - row.since)), button(row, "release", f.t("units.release"))));
+  const there = assigned.map((row) => el("tr", {}, name(row), el("td", {}, f.t(`unit.status.${row.status}`)), el("td", {}, row.since ? f.span(app.now() - row.since) : ""), button(row, "release", f.t("units.release"))));
   const near = nearest.map((row) => el("tr", { class: row.needed ? "needed" : "" }, name(row), el("td", {}, distance(f, row.metres)),
     el("td", {}, f.t("units.eta", { n: minutes(row.eta_s) }), el("small", {}, f.t("units.between", { first: minutes(row.first_s), last: minutes(row.last_s) }))), button(row, "send", f.t("units.send"))));
   const lacks = lacking.map((need) => `${f.known(`unit.kind.${need.kind}`, need.kind)} × ${need.count}`).join(" · ");
