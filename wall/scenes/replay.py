@@ -57,7 +57,7 @@ def _bar(base: str, lang: Language) -> Any:
             html.Div([html.Div(className="slider"), html.P(className="ends")], className="track"),
             html.Output(className="moment"),
             html.Nav(pages),
-            html.P(className="notice", role="status"),
+            html.P(className="notice", role="status", **data(gone=word("replay.gone", lang))),
         ],
         className="replay-bar",
         **data(part="replay"),

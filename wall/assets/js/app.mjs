@@ -84,6 +84,7 @@ export class App {
         const answer = await fetch(`${this.base}/boot.json`);
         if (answer.status === 401) return this.leave();
         const boot = await answer.json();
+        if (this.base && answer.status === 404) return this.#gone(boot.detail);
         const points = await fetch(boot.points);
         if (answer.ok && points.ok) return { ...boot, bin: unpackPoints(await points.arrayBuffer(), boot.ground) };
       } catch (error) {
@@ -91,6 +92,14 @@ export class App {
       }
       await new Promise((done) => setTimeout(done, RETRY_MS));
     }
+  }
+
+  // A replay that cannot be opened says why, in the place of its picture; asking again would change nothing.
+  #gone(why) {
+    const notice = this.scene.querySelector(".replay-bar .notice");
+    notice.textContent = notice.dataset.gone.replace("{why}", why);
+    this.scene.classList.add("gone");
+    return new Promise(() => {});
   }
 
   // The session is over: a person logs in again.
