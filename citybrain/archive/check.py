@@ -112,9 +112,10 @@ def _of_group(topic: str, group: Group) -> list[Fault]:
         return [Fault(topic, group.partition, group.first, group.next, "incomplete", words, group.parts)]
     found = []
     for part in group.parts:
-        why = files.fault(part) or _outside(part)
+        told = files.fault(part)
+        why = _outside(part) if told is None else told.words("en")
         if why:
-            kind = "version" if "schema" in why else "torn"
+            kind = "version" if told is not None and told.key.startswith("schema") else "torn"
             found.append(Fault(topic, group.partition, group.first, group.next, kind, why, group.parts))
     return found
 
@@ -127,7 +128,7 @@ def _outside(part: Part) -> str:
     except FileNotFoundError:
         return ""  # put together into another one meanwhile
     except (OSError, pa.ArrowException) as error:
-        return files.unreadable(part, error)
+        return files.unreadable(part, error).words("en")
     for low, high in spans:
         if low < part.first or high >= part.next:
             return f"{part.named} holds offsets {low} to {high}, its name says {part.first} to {part.next - 1}"

@@ -113,7 +113,7 @@ def _rows(group: Group) -> int | None:
         try:
             footer = pq.read_metadata(part.path)
         except (OSError, pa.ArrowException) as error:
-            log.warning("%s", files.unreadable(part, error))
+            log.warning("%s", files.unreadable(part, error).words("en"))
             return None
         schema = footer.schema.to_arrow_schema().with_metadata(footer.metadata)
         if files.of_another_version(part, schema) or files.LOST_KEY in (footer.metadata or {}):

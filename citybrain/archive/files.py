@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from streams.archive import VERSION
 from streams.archive_files import Part
+from wall.replay.notice import Notice, notice
+from wall.words import Language
 
 VERSION_KEY = b"citybrain.archive"
 READABLE = (VERSION[VERSION_KEY],)  # schema versions that this release reads
@@ -26,12 +28,16 @@ class ArchiveError(ValueError):
 class Notices:
     """What could not be read, each once."""
 
-    lines: list[str] = field(default_factory=list)
+    told: list[Notice] = field(default_factory=list)
 
-    def add(self, line: str) -> None:
+    def add(self, one: Notice) -> None:
         """Say so, unless it was said."""
-        if line not in self.lines:
-            self.lines.append(line)
+        if one not in self.told:
+            self.told.append(one)
+
+    def words(self, lang: Language) -> list[str]:
+        """A sentence for each, in one language."""
+        return [one.words(lang) for one in self.told]
 
 
 def version(schema: pa.Schema) -> bytes | None:
@@ -40,13 +46,13 @@ def version(schema: pa.Schema) -> bytes | None:
     return found
 
 
-def fault(part: Part) -> str:
-    """Why a file cannot be read, with the remedy; empty when it can."""
+def fault(part: Part) -> Notice | None:
+    """Why a file cannot be read, with the remedy; None when it can."""
     try:
         with part.open() as file:
             return of_another_version(part, file.schema_arrow)
     except FileNotFoundError:
-        return ""  # put together into another one meanwhile
+        return None  # put together into another one meanwhile
     except (OSError, pa.ArrowException) as error:
         return unreadable(part, error)
 
@@ -66,21 +72,18 @@ def tables(some: Sequence[Part], columns: list[str], notices: Notices) -> Iterat
         yield part, table
 
 
-def of_another_version(part: Part, schema: pa.Schema) -> str:
-    """Why a file of this schema is not for this release to read; empty when it is."""
+def of_another_version(part: Part, schema: pa.Schema) -> Notice | None:
+    """Why a file of this schema is not for this release to read; None when it is."""
     found = version(schema)
     if found in READABLE:
-        return ""
-    named = "no version" if found is None else f"version {found.decode(errors='replace')}"
+        return None
     known = ", ".join(one.decode() for one in READABLE)
-    return (
-        f"{part.named} is of {named} of the archive's schema, this release reads {known}; it is left out. "
-        "Read it with the release that wrote it, or write it anew with its columns as docs/archive.md names them"
-    )
+    if found is None:
+        return notice("schema-none", file=part.named, known=known)
+    return notice("schema", file=part.named, version=found.decode(errors="replace"), known=known)
 
 
-def unreadable(part: Part, error: Exception) -> str:
+def unreadable(part: Part, error: Exception) -> Notice:
     """What is said of a file that cannot be read, with the remedy."""
     why = str(error).splitlines()[0] if str(error) else type(error).__name__
-    remedy = "See whether the object store answers" if part.away else "Run citybrain archive check --repair"
-    return f"{part.named} cannot be read ({why}); it is left out. {remedy}"
+    return notice("unreadable-away" if part.away else "unreadable", file=part.named, why=why)

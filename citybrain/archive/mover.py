@@ -43,7 +43,7 @@ def move(archive: Path, store: Store, now_ms: int, local_days: int) -> str:
     for folder in _topics(archive):
         for part in _done(folder, before):
             if why := files.fault(part):
-                log.warning("%s", why)  # a torn file is mended first
+                log.warning("%s", why.words("en"))  # a torn file is mended first
                 continue
             store.put(folder.name, part)
             copied += 1

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from citybrain.archive.reader import Archive
+from wall.replay.notice import notice
 
 log = logging.getLogger(__name__)
 LEAST_MS = 60_000  # between two pictures; longer where the city's tick is
@@ -155,7 +156,7 @@ class Pictures:
             file = pq.ParquetFile(path, memory_map=True)
             opened[path] = _File(file, file.read(columns=["time"])["time"].to_numpy())
         except (OSError, pa.ArrowException) as error:
-            self.archive.notices.add(f"{path} cannot be read ({error}); it is made anew by citybrain archive compact")
+            self.archive.notices.add(notice("picture", file=path, why=error))
             return None
         while len(opened) > OPENED:
             opened.popitem(last=False)[1].file.close()

@@ -94,7 +94,6 @@ class Case:
     notifications: tuple[Notification, ...]
     units: tuple[Unit, ...]
     clock: Clock
-    notices: tuple[str, ...]
 
     @property
     def done(self) -> tuple[int, int]:
@@ -162,7 +161,7 @@ class Archive:
         try:
             return [] if self.store is None else self.store.parts(topic)
         except StoreError as error:
-            self.notices.add(str(error))
+            self.notices.add(error.notice)
             return []
 
     def reaches(self) -> tuple[int, int] | None:
@@ -354,7 +353,6 @@ class Archive:
             notifications=tuple(note for note in notes if note.incident == name or note.alert in alerts),
             units=tuple(unit for unit in units if unit.incident == name),
             clock=self.clock(min(seen), max(seen)),
-            notices=tuple(self.notices.lines),
         )
 
     def _alerts(self, incident: Incident, start: int, end: int) -> dict[str, Alert]:

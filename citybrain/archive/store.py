@@ -21,23 +21,29 @@ from citybrain.archive.files import ArchiveError
 from config.settings import Settings
 from streams import archive_files
 from streams.archive_files import Part
+from wall.replay.notice import Notice, notice
 
 LISTED_S = 60.0  # a listing is believed for so long; a file stays in the folder for longer after it was copied
 CONNECT_S, REQUEST_S = 5.0, 30.0
 CHUNK = 1 << 20
 UNFINISHED = ".part"  # ends the name of what is being copied; readers pass over it
-_REMEDIES = (  # what is found in the store's answer, what it means, what to do
-    (("NO_SUCH_BUCKET", "NoSuchBucket"), "there is no such bucket; make it, or correct CITYBRAIN_ARCHIVE_S3"),
+_SIGNS = (  # what is found in the store's answer, and the notice that says what it means and what to do
+    (("NO_SUCH_BUCKET", "NoSuchBucket"), "store-bucket"),
     (
         ("ACCESS_DENIED", "INVALID_ACCESS_KEY", "SIGNATURE", "InvalidAccessKeyId", "HTTP response code: 403"),
-        "it refuses the keys; look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do",
+        "store-keys",
     ),
-    (("NETWORK_CONNECTION", "curlCode", "timed out"), "it does not answer; look at AWS_ENDPOINT_URL and the network"),
+    (("NETWORK_CONNECTION", "curlCode", "timed out"), "store-silent"),
 )
 
 
 class StoreError(ArchiveError):
-    """The object store cannot do what was asked; the message names it, why, and the remedy."""
+    """The object store cannot do what was asked; the message, which is ``notice`` in English, names it, why, and the
+    remedy."""
+
+    def __init__(self, told: Notice) -> None:
+        super().__init__(told.words("en"))
+        self.notice = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Store:
     def __init__(self, url: str, city: str) -> None:
         parsed = urlparse(url)
         if parsed.scheme != "s3" or not parsed.netloc:
-            raise StoreError(f"CITYBRAIN_ARCHIVE_S3={url!r} is no object store; write it as s3://bucket/prefix")
+            raise StoreError(notice("store-none", value=repr(url)))
         self.url = f"{url.rstrip('/')}/{city}"
         self._bucket = parsed.netloc
         self._root = "/".join(part for part in (parsed.netloc, parsed.path.strip("/"), city) if part)
@@ -178,5 +184,5 @@ class Store:
 
     def _raise(self, error: OSError) -> NoReturn:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        why = next((remedy for signs, remedy in _REMEDIES if any(sign in said for sign in signs)), said)
-        raise StoreError(f"the archive's store {self.url}: {why}") from error
+        key = next((key for signs, key in _SIGNS if any(sign in said for sign in signs)), "")
+        raise StoreError(notice(key, url=self.url) if key else notice("store-other", url=self.url, why=said)) from error

@@ -70,7 +70,7 @@ def compact(settings: Settings, everything: bool, as_json: bool) -> int:
         _say(f"{one.topic}: {one.before} files are {one.after}")
     states.keep(settings)
     made, notices = _pictures(settings)
-    for line in notices.lines:
+    for line in notices.words("en"):
         _say(line)
     if store is not None and settled:
         _stored(lambda: mover.move(settings.archive, store, now, settings.archive_local_days), failed)

@@ -38,15 +38,16 @@ def run(
     name = declare(settings.home / "replays", ask)
     url = f"http://{settings.host}:{settings.wall_port}/replay/{name}/wall"
     _say(f"replay of {shown(first)} to {shown(last)} at {speed:g} times real time")
-    for notice in archive.notices.lines:
-        _say(f"  {notice}")
+    notices = archive.notices.words("en")
+    for line in notices:
+        _say(f"  {line}")
     if wall is not None:
         _say(
             "  the wall that runs here shows it; log in as you do there" + (f" ({wall.notice})" if wall.notice else "")
         )
     elif not no_serve:
         _say("  no wall answers here, so this command serves it until Ctrl-C; `citybrain user add` makes a login")
-    told = {"session": name, "url": url, "start": first, "end": last, "notices": archive.notices.lines}
+    told = {"session": name, "url": url, "start": first, "end": last, "notices": notices}
     print(json.dumps(told) if as_json else url, flush=True)
     with closing(Making(settings, city, last, _say)) as making:
         if wall is not None or no_serve:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from citybrain.replay.changes import Otherwise
 from models.values import Detection
+from wall.replay import notice as archived
 from wall.words import LANGUAGES, word
 
 Notice = dict[str, str]  # by language
@@ -16,9 +17,9 @@ def said(key: str, **given: str) -> Notice:
     return {lang: word(f"rerun.no.{key}", lang).format(**given) for lang in LANGUAGES}
 
 
-def noted(line: str) -> Notice:
-    """A line of the archive's notices, which name files and what to do, as it is."""
-    return dict.fromkeys(LANGUAGES, line)
+def noted(one: archived.Notice) -> Notice:
+    """What is said of the archive's files, and what to do."""
+    return {lang: one.words(lang) for lang in LANGUAGES}
 
 
 def never(other: Otherwise, after: Mapping[str, Detection]) -> Iterator[Notice]:

@@ -22,6 +22,7 @@ from config.register import Register
 from models.room import LINGER_MS
 from models.values import Alert, Incident, Text, from_json
 from wall.board import HISTORY_SHOWN
+from wall.replay.notice import Notice, notice
 from wall.replay.recording import Ask, Mark, MarkKind, Shot
 from wall.view import level
 
@@ -71,9 +72,7 @@ class Span:
         there = self._archive.reaches()
         assert there is not None  # ``need`` has looked
         if start < there[0] - self.step_ms or end > there[1] + self.step_ms:
-            self._archive.notices.add(
-                f"recorded is only {shown(there[0])} to {shown(there[1])}; the rest of the span is left out"
-            )
+            self._archive.notices.add(notice("recorded-only", first=shown(there[0]), last=shown(there[1])))
         return max(start, there[0]), min(end, there[1])
 
     def _ledger(self, topic: str, first: int, last: int) -> Ledger:
@@ -82,9 +81,9 @@ class Span:
         )
 
     @property
-    def notices(self) -> Sequence[str]:
-        """What could not be read, in words."""
-        return self._archive.notices.lines
+    def notices(self) -> Sequence[Notice]:
+        """What could not be read."""
+        return self._archive.notices.told
 
     # --- what was shown -----------------------------------------------------------------------------------------
 

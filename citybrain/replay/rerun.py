@@ -99,7 +99,7 @@ class _Rerun:
         before, after = self._whole(detections) if self.kinds.whole else self._some(detections)
         self.tell(0.97, "comparing")
         sides = within(before, self.span), within(self._relabelled(after), self.span)
-        notices = [*self.told, *never(self.other, sides[1]), *map(noted, self.archive.notices.lines)]
+        notices = [*self.told, *never(self.other, sides[1]), *map(noted, self.archive.notices.told)]
         return difference(self.span, recorded, *sides, notices)
 
     def _recorded(self) -> list[Detection]:

@@ -30,6 +30,7 @@ from models.partials import Partial, Turn
 from models.rules import Rule
 from models.values import Detection
 from streams.kept import MISFIT
+from wall.replay.notice import notice
 
 LEAD_MS = 3_600_000  # judged before the span where nothing need have been learned
 AFTER_MS = 600_000  # after the span a claim of it may still become an alert
@@ -214,7 +215,7 @@ class Rescoring:
             try:
                 city.restore(saved[1])
             except MISFIT as error:
-                self._archive.notices.add(f"the zones' detectors begin with nothing at {shown(self.first)}: {error}")
+                self._archive.notices.add(notice("zones-anew", at=shown(self.first), why=error))
                 return anew()
         return city
 

@@ -20,6 +20,7 @@ from config.settings import Settings
 from models.alarm import ANSWER_WITHIN_MS
 from models.escalation import ACTION
 from models.values import SEVERITIES, Alert, Incident, Task, Text, Transition, from_json
+from wall.replay.notice import Notice
 
 HOUR_MS, DAY_MS, WEEK_MS = 3_600_000, 86_400_000, 7 * 86_400_000
 CURVES = 3  # places that are drawn
@@ -84,7 +85,7 @@ class AfterAction:
     deadlines: tuple[Deadline, ...]
     sent: tuple[tuple[str, int, int | None], ...]  # unit, when sent, when on scene
     others: tuple[Incident, ...]  # opened in the same span
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]  # what of the archive could not be read
 
     def local(self, at: int) -> dt.datetime:
         """A moment in the city's time."""
@@ -142,7 +143,7 @@ def gather(settings: Settings, name: str | None, start: int | None, end: int | N
         deadlines=tuple(_deadlines(case, alerts, now)),
         sent=_sent(case),
         others=_others(archive, case, span, now),
-        notices=(*case.notices, *archive.notices.lines),
+        notices=tuple(archive.notices.told),
     )
 
 

@@ -272,7 +272,7 @@ class _Teller:
         """What of the archive could not be read."""
         if not self.facts.notices:
             return []
-        return [Heading(self.w["notices"]), *(Note(line) for line in self.facts.notices)]
+        return [Heading(self.w["notices"]), *(Note(one.words(self.lang)) for one in self.facts.notices)]
 
     # --- rows -------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_the_facts_are_those_of_the_archive(facts: AfterAction) -> None:
     assert facts.sent == (("pump-510104-1", START + 3 * MINUTE, START + 12 * MINUTE),)
     assert (facts.took_s("launch"), facts.took_s("unit-arrive"), facts.took_s("decline")) == (180.0, 720.0, None)
     assert (facts.clock.live, facts.notices) == (True, ())
+
+
+def test_a_torn_file_is_named_in_the_reports_language(settings: Settings, tmp_path: Path) -> None:
+    """Once, with what to do; the rest is told."""
+    made_at = Settings(city="chengdu", data=tmp_path)
+    shutil.copytree(settings.home, made_at.home)
+    torn = sorted((made_at.archive / "readings").glob("day=*/*.parquet"))[0]
+    torn.write_bytes(torn.read_bytes()[:60])
+    found = gather(made_at, "case", None, None, START + 24 * HOUR)
+    english, chinese = html(story(found, "en")), html(story(found, "zh"))
+    assert len(found.notices) == 1
+    assert f"{torn.name} cannot be read (" in english
+    assert "it is left out. Run citybrain archive check --repair" in english
+    assert f"{torn.name} 无法读取（" in chinese
+    assert "已略去。请运行 citybrain archive check --repair" in chinese
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.values import Text
+from wall.replay.notice import Notice
 
 MarkKind = Literal["alert", "incident", "command", "plan"]
 
@@ -70,8 +71,8 @@ class Recording(Protocol):
     step_ms: int  # the city's tick
 
     @property
-    def notices(self) -> Sequence[str]:
-        """What could not be read, in words."""
+    def notices(self) -> Sequence[Notice]:
+        """What could not be read."""
 
     def shot(self, at: int, coarse: bool = False) -> Shot:
         """What was shown at ``at`` (ms); ``coarse`` may be a minute behind, for fast play. Called in a thread."""

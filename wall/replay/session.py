@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.values import Alert, Incident, Unit, from_json
 from wall import view
 from wall.board import Board
+from wall.replay.notice import Notice
 from wall.replay.recording import Ask, Mark, Recording, ReplayError, Shot
 from wall.scenery import unit_row
 from wall.viewer import Viewer, frame
@@ -37,7 +38,7 @@ class Clock(msgspec.Struct):
     speed: float
     playing: bool = False
     loop: bool = False
-    notices: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Control(msgspec.Struct):

@@ -126,7 +126,7 @@ def test_another_schema_version_is_named_and_the_rest_is_shown(
     old(tmp_path / "readings" / names(tmp_path / "readings")[0], version)
     archive = Archive(tmp_path)
     assert archive.readings(START, START + 60_000).num_rows == 24
-    (notice,) = archive.notices.lines
+    (notice,) = archive.notices.words("en")
     assert f"is of {named} of the archive's schema, this release reads 1; it is left out" in notice
     assert [kind for kind, _, _ in kinds(tmp_path)] == ["version"]
 

@@ -73,7 +73,7 @@ def weighty(archive: Path) -> Path:
 def told(settings: Settings) -> tuple[pa.Table, list[str], dict[str, bytes]]:
     """All that a reader finds: readings, days, alerts."""
     archive = Archive.of(settings)
-    assert archive.notices.lines == []
+    assert archive.notices.words("en") == []
     readings = archive.readings(START - DAY_MS, START + 9 * DAY_MS)
     return readings, archive.days(), archive.last("alerts", 1 << 62)
 
@@ -125,7 +125,7 @@ def test_while_the_store_is_away_nothing_goes_and_what_is_here_is_shown(
     assert "does not answer; look at AWS_ENDPOINT_URL" in failed[0]
     archive = Archive.of(settings)
     assert archive.readings(START + 2 * DAY_MS, START + 3 * DAY_MS).num_rows == 24
-    assert "does not answer" in archive.notices.lines[0]
+    assert "does not answer" in archive.notices.words("en")[0]
     found = check.check(settings.archive, Store.of(settings))
     assert found.faults[0].kind == "store"
     (said,) = check.repair(settings.archive, found)

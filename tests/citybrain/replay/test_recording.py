@@ -103,7 +103,7 @@ def test_a_span_that_begins_too_early_is_shown_from_where_there_is_data(recorded
     """And says so."""
     span = rig.span(recorded, START - 3_600_000)
     assert span.start == START
-    assert "recorded is only 2026-09-22 00:00:00 UTC" in span.notices[0]
+    assert "recorded is only 2026-09-22 00:00:00 UTC" in span.notices[0].words("en")
 
 
 def test_a_corrupt_file_is_named_and_the_rest_is_shown(recorded: Settings, tmp_path: Path) -> None:
@@ -117,7 +117,24 @@ def test_a_corrupt_file_is_named_and_the_rest_is_shown(recorded: Settings, tmp_p
     shot = span.shot(START + 25 * 60_000 + 30_000)
     assert float(np.nanmax(shot.value)) > 0
     assert "surge" in shot.alerts
-    assert any("citybrain archive check --repair" in notice for notice in span.notices)
+    assert {one.key for one in span.notices} == {"unreadable"}
+    assert all("; it is left out. Run citybrain archive check --repair" in one.words("en") for one in span.notices)
+    assert all("，已略去。请运行 citybrain archive check --repair" in one.words("zh") for one in span.notices)
+
+
+def test_a_picture_that_is_torn_is_made_anew_in_both_languages(recorded: Settings, tmp_path: Path) -> None:
+    """The file is named, and by what it is made anew; the moment is read from the readings."""
+    made = Settings(city="chengdu", data=tmp_path / "copy")
+    shutil.copytree(recorded.home, made.home)
+    archive = Archive(made.archive)
+    kept = pictures(made, archive)
+    kept.make()
+    for path in kept.folder.glob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:60])
+    pictures(made, archive).at(0, START + 60_000)
+    told = archive.notices.told[0]
+    assert told.words("en").endswith("; it is made anew by citybrain archive compact")
+    assert told.words("zh").endswith("；citybrain archive compact 会重新生成它")
 
 
 def test_a_recording_that_was_fed_has_a_clock_of_its_own() -> None:

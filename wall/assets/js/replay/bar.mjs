@@ -41,7 +41,7 @@ export class Replay {
     put(this.play.querySelector("path"), "d", clock.playing ? SIGNS.pause : SIGNS.play);
     put(this.loop, "aria-pressed", String(clock.loop));
     if (document.activeElement !== this.speed) this.#speed(clock.speed);
-    say(this.notice, this.said ?? clock.notices.join("\n"));
+    say(this.notice, this.said ?? clock.notices.map(({ key, given }) => f.t(`archive.no.${key}`, given)).join("\n"));
     put(this.input, "max", String(clock.end - clock.start));
     put(this.input, "aria-valuetext", f.stampOf.format(clock.at));
     if (this.dragged === null) this.input.value = String(clock.at - clock.start);
