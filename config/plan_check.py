@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _ALLOWED = re.compile(r"\s+|\$|==|!=|<=|>=|<|>|,|\.\.|[\[\]()]|(?:and|or|not|in|
 _PLAIN = re.compile(r"\s+|[\[\],]")
 _OTHER = "another one"  # stands for every word that no cell names
 _BOXES = 20_000  # pieces that a case may fall into while it is looked at
+
+# That a condition cannot be asked of a value is an everyday answer here. Where RUST_BACKTRACE is set, the engine would
+# gather the stack of each, and keep 60 MB of names for them.
+os.environ.setdefault("RUST_LIB_BACKTRACE", "0")
 
 Box = tuple[int, ...]  # for each column the points at which its condition holds, as bits
 
