@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from citybrain.commands.csv_text import NUL, REMEDY, delimiter
 from citybrain.commands.scan_dates import Dates, Periods
 
 MOST = 1_000_000_000  # of one count, population or baseline
@@ -195,7 +197,8 @@ def _table(file: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str
     except OSError as error:
         raise ScanError(f"{file} cannot be read: {error.strerror}") from error
     with stream:
-        reader = csv.reader(stream)
+        first = _first(file, stream)
+        reader = csv.reader(chain([first], stream), delimiter=delimiter(first))
         try:
             header = [name.strip().lower() for name in next(reader, [])]
             if not any(header):
@@ -204,7 +207,23 @@ def _table(file: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str
         except csv.Error as error:
             raise ScanError(f"{file} line {reader.line_num} is not CSV: {error}") from error
         except UnicodeDecodeError as error:
-            raise ScanError(f"{file} is not UTF-8 text: {error}") from error
+            raise _not_text(file, error) from error
+
+
+def _first(file: Path, stream: Iterator[str]) -> str:
+    """The first line, which shows what parts the columns; empty where there is none."""
+    try:
+        first = next(stream, "")
+    except UnicodeDecodeError as error:
+        raise _not_text(file, error) from error
+    if NUL in first:
+        raise ScanError(f"{file} line 1 has a NUL character; {REMEDY}")
+    return first
+
+
+def _not_text(file: Path, error: UnicodeDecodeError) -> ScanError:
+    """What is said of bytes that are no UTF-8."""
+    return ScanError(f"{file} is not UTF-8 text: {error}; save it as UTF-8")
 
 
 def _rows(file: Path, reader: Iterator[list[str]], width: int) -> Iterator[tuple[int, list[str]]]:
@@ -214,6 +233,8 @@ def _rows(file: Path, reader: Iterator[list[str]], width: int) -> Iterator[tuple
         line: int = reader.line_num  # type: ignore[attr-defined]  # csv readers have it, their type has no public name
         if len(cells) != width:
             raise ScanError(f"{file} line {line} has {len(cells)} columns, the header {width}")
+        if any(NUL in cell for cell in cells):
+            raise ScanError(f"{file} line {line} has a NUL character; {REMEDY}")
         yield line, [cell.strip() for cell in cells]
 
 

@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import wrap_file
 
+from citybrain.commands.csv_text import NUL, REMEDY, delimiter
 from models import univariate
 
 CHUNK = 10_000  # rows scored at once; what is told does not depend on it
 LONG = 2_000_000  # bytes from which on the progress is shown
-DELIMITERS = ",;\t|"  # of the columns; the header shows which
 GAPS = {"", "nan", "na", "n/a", "null", "none", "-", "inf", "+inf", "-inf", "infinity", "-infinity"}
 HEADER = ("timestamp", "value", "score", "alert")
 
@@ -110,8 +110,9 @@ def _rows(lines: IO[str], file: Path, time: str, value: str) -> Iterator[Row]:
         first = next(iter(lines), "")
         if not first.strip():
             raise ScoreError(f"{file} is empty or begins with an empty line; it needs a header with {time},{value}")
-        delimiter = next((mark for mark in DELIMITERS if mark in first), ",")
-        reader = csv.reader(chain([first], lines), delimiter=delimiter)
+        if NUL in first:
+            raise ScoreError(f"{file} line 1 has a NUL character; {REMEDY}")
+        reader = csv.reader(chain([first], lines), delimiter=delimiter(first))
         header = [name.strip() for name in next(reader)]
         for option, name in (("--time", time), ("--value", value)):
             if name not in header:

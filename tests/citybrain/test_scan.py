@@ -222,6 +222,8 @@ def test_the_command_prints_json_last_and_a_table_else(tmp_path: Path) -> None:
         ("place,date,count\na,2026-02-30,1\n", PLACES, "date '2026-02-30' is no date"),
         ("place,date,count\na,0000,1\n", PLACES, "date '0000' is no date"),
         ("place,date,count\na,,1\n", PLACES, "date '' is not understood"),
+        (CASES, PLACES + "e\0,7,7,100\n", "places.csv line 6 has a NUL character; remove it"),
+        ("p\0l\0a\0c\0e\0\n\0", PLACES, "cases.csv line 1 has a NUL character; .* UTF-16, save it as UTF-8"),
     ],
 )
 def test_bad_files_are_refused_in_words(tmp_path: Path, cases: str, places: str, says: str) -> None:
@@ -336,6 +338,22 @@ def test_too_wide_a_span_of_dates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("place,date,count\n1,0026-01-01,1\n2,2026-01-01,1\n")
     with pytest.raises(ScanError, match=r"100 places x 1 categories x 730486 days \(0026-01-01 to 2026-01-01\)"):
         run(tmp_path / "c.csv", tmp_path / "p.csv", Options(model="space-time"))
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_other_delimiters_make_no_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str], mark: str) -> None:
+    """Semicolons, tabs and bars are read as ``citybrain score`` reads them."""
+    told, _ = scanned(tmp_path, CASES.replace(",", mark), PLACES.replace(",", mark), capsys)
+    assert told == scanned(tmp_path, CASES, PLACES, capsys)[0]
+
+
+def test_a_file_in_another_encoding_is_told_how_to_save_it(tmp_path: Path) -> None:
+    """Be it in the header or later."""
+    (tmp_path / "c.csv").write_text(CASES, "utf-8")
+    for text in (b"\xff\xfep", b"place,lon,lat\n" + b"".join(b"a%d,1,1\n" % n for n in range(9_999)) + b"\xff,1,1\n"):
+        (tmp_path / "p.csv").write_bytes(text)
+        with pytest.raises(ScanError, match=r"is not UTF-8 text: .*; save it as UTF-8"):
+            run(tmp_path / "c.csv", tmp_path / "p.csv", Options())
 
 
 def test_odd_files_that_are_scanned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,6 +117,11 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_bytes("timestamp,value\n1,2\n".encode("utf-16"))
     with pytest.raises(ScoreError, match="save it as UTF-8"):
         run(tmp_path / "wide.csv")
+    (tmp_path / "wide.csv").write_bytes("timestamp,value\n1,2\n".encode("utf-16-le"))
+    with pytest.raises(
+        ScoreError, match="line 1 has a NUL character; remove it; where the file is UTF-16, save it as UTF"
+    ):
+        run(tmp_path / "wide.csv")
     with pytest.raises(ScoreError, match="cannot be read: Is a directory"):
         run(tmp_path)
 
