@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from citybrain.drills.sheet import KINDS, Sheet
+from citybrain.drills.sheet import Sheet
 from config import city as cities
 from models.values import Text
 
@@ -58,10 +58,12 @@ WORDS: dict[str, tuple[str, str]] = {  # key: (Chinese, English)
     "led": ("组织者", "Led by"),
     "exercise": ("演练 EXERCISE", "EXERCISE 演练"),
 }
-DETAILS: dict[str, tuple[str, str]] = {  # of what is expected
-    "proposed": ("已建议", "proposed"),
-    "launched": ("已启动", "launched"),
-    "on-scene": ("已到场", "on scene"),
+KINDS: dict[str, tuple[str, str]] = {
+    "surge": ("人流激增", "surge"),
+    "pond-rising": ("积水上涨", "pond rising"),
+    "stuck-sensors": ("传感器停滞", "stuck sensors"),
+    "gateway-silent": ("网关失联", "silent gateway"),
+    "change": ("读数变化", "changed readings"),
 }
 
 
@@ -84,7 +86,6 @@ def html(sheet: Sheet, lang: str = "") -> str:
         lang=("zh-CN", "en")[place],
         w={key: both[place] for key, both in WORDS.items()},
         kinds={key: both[place] for key, both in KINDS.items()},
-        details={key: both[place] for key, both in DETAILS.items()},
         city=said(city.name),
         said=said,
         clock=lambda ms: f"{dt.datetime.fromtimestamp(ms / 1000, ZoneInfo(city.timezone)):%Y-%m-%d %H:%M:%S}",

@@ -17,17 +17,6 @@ from models.values import Alert, Detection, Text
 
 Mode = Literal["at-speed", "live"]
 
-KINDS: dict[str, tuple[str, str]] = {  # what is injected: (Chinese, English)
-    "surge": ("人流激增", "surge"),
-    "pond-rising": ("积水上涨", "pond rising"),
-    "stuck-sensors": ("传感器停滞", "stuck sensors"),
-    "gateway-silent": ("网关失联", "silent gateway"),
-    "change": ("读数变化", "changed readings"),
-    "warning": ("预警", "warning"),
-    "appeals-burst": ("诉求激增", "burst of appeals"),
-    "unit-breakdown": ("力量故障", "unit breaks down"),
-}
-
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One expectation; seconds."""
@@ -158,7 +147,7 @@ def sheet(
 def injected(drill: Drill) -> list[Line]:
     """The injections as lines."""
     return [
-        Line(at_s=start_ms(one) / 1000, what="injected", text=Text(en=_said(one, 1), zh=_said(one, 0)))
+        Line(at_s=start_ms(one) / 1000, what="injected", text=Text(en=_said(one), zh=_said(one)))
         for one in drill.inject
     ]
 
@@ -191,9 +180,8 @@ def _row(watching: Watching, number: int) -> Row:
     )
 
 
-def _said(one: object, language: int) -> str:
-    """An injection in a few words: its name, what it is, where; ``language`` 0 Chinese, 1 English."""
-    tag = type(one).__struct_config__.tag  # type: ignore[attr-defined]  # a struct of config/drills.py
-    what = KINDS[tag][language]
+def _said(one: object) -> str:
+    """An injection in a few words: its name, what it is, where."""
+    what = type(one).__struct_config__.tag  # type: ignore[attr-defined]  # a struct of config/drills.py
     where = getattr(one, "place", "") or getattr(one, "gateway", "") or ", ".join(getattr(one, "areas", ()))
     return f"{getattr(one, 'name', '')}: {what} {where}".strip()

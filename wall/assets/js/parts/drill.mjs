@@ -11,6 +11,3 @@ export function drillSays(app) {
   if (row.state === "ended") return app.now() - row.ended < OVER_MS ? { kind: "ended", text: f.t("drill.ended", { title }) } : null;
   return { kind: "running", text: f.t("drill.running", { title, until: f.minute(row.ends) }) };
 }
-
-// What an emergency is called; beside a real one an exercise must be told at a glance.
-export const named = (f, row) => (row.exercise ? `${f.t("alert.exercise")} · ` : "") + f.both(row.headline);

@@ -3,7 +3,7 @@
 import { active, operating, tally } from "../alerts.mjs";
 import { el, put, say } from "../dom.mjs";
 import { festival } from "../lunar.mjs";
-import { drillSays, named } from "./drill.mjs";
+import { drillSays } from "./drill.mjs";
 
 const SHOWN = 2; // emergencies on the screen
 
@@ -78,7 +78,7 @@ export class Head {
     if (!claimed) return;
     const { level, what, since, more } = this.emergency, one = rows.length === 1;
     say(level, f.t(`severity.${first.level}`));
-    say(what, one ? named(f, first) : f.t("takeover.two", { n: Math.min(rows.length, SHOWN) }));
+    say(what, one ? f.both(first.headline) : f.t("takeover.two", { n: Math.min(rows.length, SHOWN) }));
     say(since, one ? `+${f.span(this.app.now() - first.since)}` : "");
     const others = [...state.alerts.values()].filter((alert) => active(alert) && alert.kind !== "data-quality").length - rows.length;
     const left = rows.length - SHOWN;

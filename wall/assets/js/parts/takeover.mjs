@@ -5,7 +5,6 @@ import { canvas, el, put, remPx, say } from "../dom.mjs";
 import { Around, Near } from "../layers/scene.mjs";
 import { mark } from "../marks.mjs";
 import { curve } from "./curve.mjs";
-import { named } from "./drill.mjs";
 
 const SHOWN = 2;
 const REACH_M = 1750; // half of what the map shows: the widest ring and some room
@@ -84,7 +83,7 @@ class Emergency {
   #head(row) {
     const f = this.app.format;
     this.title.sign.replaceChildren(mark(row.level));
-    say(this.title.what, named(f, row));
+    say(this.title.what, f.both(row.headline));
   }
 
   #facts(row) {

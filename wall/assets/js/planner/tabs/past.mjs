@@ -68,7 +68,7 @@ export class Past extends Tab {
 
   #sheet(job) {
     const f = this.f, it = job.result;
-    const rows = it.rows.map((row) => el("li", {}, `${row.outcome === "met" ? "✓" : "▲"} ${f.known(`plan.past.what.${row.what}`, row.what)} ${f.known(`plan.past.detail.${row.detail}`, row.detail)} · ${f.t("plan.past.took", { took: row.took_s === null ? "–" : f.span(1000 * row.took_s), within: f.span(1000 * row.within_s) })}`));
+    const rows = it.rows.map((row) => el("li", {}, `${row.outcome === "met" ? "✓" : "▲"} ${row.what} ${row.detail} · ${f.t("plan.past.took", { took: row.took_s === null ? "–" : f.span(1000 * row.took_s), within: f.span(1000 * row.within_s) })}`));
     return el("section", { class: "card", "data-result": "drill" }, el("h3", {}, f.t("plan.past.graded", { what: f.both(it.title) })),
       el("p", { class: it.passed ? "verdict ok" : "verdict broken" }, f.t(it.passed ? "plan.past.passed" : "plan.past.failed", { points: f.number(it.points), of: f.number(it.of), share: f.percent(it.share), needed: f.percent(it.needed) })),
       el("ul", { class: "diff" }, ...rows));
