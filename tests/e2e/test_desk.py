@@ -13,7 +13,6 @@ from pathlib import Path
 import pyotp
 import pytest
 from kafka import KafkaProducer
-from msgspec.structs import replace
 from playwright.sync_api import Browser, Page, expect
 
 from citybrain import prepare
@@ -21,7 +20,6 @@ from config import city as cities
 from config import contract
 from models.values import Alert, Detection, Severity, Text, Why, alert_id, to_json
 from tests.e2e import desk
-from tests.sensors.rig import wait_until
 from tests.wall import feed
 from tests.wall.stage import Stage
 from wall.accounts import FAILURES, add_user, enrol
@@ -32,15 +30,12 @@ pytestmark = [
 ]
 VENDOR = Path(__file__).parent / "vendor"
 CITY = "chengdu"
-# as `citybrain run worker` does, on the small register as it is; but no pack has the rules of these alerts, and the
-# room must not end them in the middle of a test
+# as `citybrain run worker` does, on the small register as it is
 WORKER = """
 import asyncio
 from config import site
 from config.settings import Settings
-from models import ruleless
 from streams.worker import run_worker
-ruleless.WAIT_MS = 3_600_000
 settings = Settings()
 asyncio.run(run_worker(site.load(settings), settings.kafka, settings.redis.get_secret_value()))
 """
@@ -55,7 +50,6 @@ class Room:
         self.stage = stage
         self.city = stage.city
         self._sent = 0
-        self._firing: list[Detection] = []
         prepare.make_topics(stage.kafka, CITY, stage.rows.shards)
         known = stage.settings
         env = os.environ | {
@@ -79,21 +73,9 @@ class Room:
             headline=Text(f"Crowd surge {self._sent} at {zone.name.en}", f"{zone.name.zh}人流激增 {self._sent}"),
             why=Why(channel="shift", low=300.0, high=520.0, season="holiday", hour=19, neighbours=8, strange=6),
         )  # fmt: skip
-        self._firing.append(seen)
-        self._tell(seen)
-        return seen.id
-
-    def passes(self) -> None:
-        """What has happened is over, and the room knows."""
-        over = [replace(seen, state="cleared", time=int(time.time() * 1000)) for seen in self._firing]
-        for seen in over:
-            self._tell(seen)
-        self._firing.clear()
-        wait_until(lambda: all(self.alert(seen.id).cleared for seen in over), "the alerts are over", 60)
-
-    def _tell(self, seen: Detection) -> None:
         self.producer.send(contract.DETECTIONS.of(CITY), to_json(seen), key=seen.id.encode(), partition=0)
         self.producer.flush()
+        return seen.id
 
     def alert(self, key: str) -> Alert:
         """The alert as it lies in the store."""
@@ -124,13 +106,6 @@ def room() -> Iterator[Room]:
             yield made
         finally:
             made.close()
-
-
-@pytest.fixture(autouse=True)
-def over(room: Room) -> Iterator[None]:
-    """What a test lets happen is over when it ends: so many alerts at once would be a flood, in which rows fold."""
-    yield
-    room.passes()
 
 
 @pytest.fixture(scope="module")
