@@ -23,7 +23,7 @@ ARGUMENTS = [
 ]
 SIZES = {"desk": (1920, 1080), "wide": (7680, 2160)}
 SAID_MS = 40_000  # an acknowledgement can be taken back for 5 s before it is carried out
-LIVE_S = 120.0
+LIVE_S = 120.0  # from an empty page to a live one on a busy machine
 expect.set_options(timeout=20_000)  # a page on a busy machine; what must be quick is measured by its own test
 
 
